@@ -1,0 +1,46 @@
+"""Where and how a model runs, decided once and passed on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from luoxia.core.errors import UserError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """``dtype`` is that of large products; sums, norms and the residual stream stay in float32 on a CPU."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    reason: str
+
+
+def resolve(device: str | None = None, dtype: str | None = None, threads: int | None = None) -> Runtime:
+    """A CUDA or MPS device where there is one, else the CPU; bf16 where the processor multiplies it natively."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if dtype is not None and dtype not in DTYPES:
+        raise UserError(
+            f"dtype {dtype!r} is not known; choose one of {', '.join(DTYPES)}",
+            f"不认识的 dtype {dtype!r}；可选 {'、'.join(DTYPES)}",
+        )
+    if threads is not None and not 1 <= threads <= 1024:
+        raise UserError(f"threads is {threads}; give a number from 1 to 1024", f"threads 为 {threads}；请给 1 到 1024 的数")
+    chosen = torch.device(device)
+    if chosen.type != "cpu":
+        kind, reason = torch.bfloat16, f"{chosen.type} device found"
+    elif torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        kind, reason = torch.bfloat16, "CPU; it multiplies bf16 natively"
+    else:
+        kind, reason = torch.float32, "CPU without native bf16 products"
+    if dtype is not None:
+        kind, reason = DTYPES[dtype], f"{reason}; dtype {dtype} asked for"
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Runtime(chosen, kind, threads or min(usable, torch.get_num_threads()), reason)

@@ -1,0 +1,1 @@
+"""Networks, one architecture per file, and tokenizers. Imports nn and core."""

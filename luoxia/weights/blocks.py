@@ -49,6 +49,8 @@ def convert(raw: Tensor, kind: int) -> Tensor | Blocks:
 
 def dequantise(raw: Tensor, kind: int) -> Tensor:
     """Bytes (rows, bytes a row) of any GGML type as float32 (rows, columns), by the ``gguf`` library."""
+    if kind in FLOATS:
+        return raw.view(FLOATS[kind]).float()
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize
 

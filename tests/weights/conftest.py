@@ -39,7 +39,9 @@ class Wheelhouse:
             for member, content in members.items():
                 archive.writestr(member, content)
             archive.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            archive.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            archive.writestr(
+                f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
             archive.writestr(f"{facts}/RECORD", "")
         return path
 
@@ -118,7 +120,11 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
             self.send_response(404 if body is None else 200)
             body = body or b""
             kind = "application/json" if body.startswith(b"{") else "text/html"
-            for name, value in {"Content-Length": str(len(body)), "Content-Type": kind, **registry.headers}.items():
+            for name, value in {
+                "Content-Length": str(len(body)),
+                "Content-Type": kind,
+                **registry.headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             if not with_body:

@@ -157,7 +157,9 @@ def test_altered_file_is_named_by_both_hashes_and_removed(tiny: Entry, placed: P
     assert not is_here(tiny)
 
 
-def test_stamp_of_another_hash_proves_nothing(tiny: Entry, placed: Path, entry_of: Callable[..., Entry]) -> None:
+def test_stamp_of_another_hash_proves_nothing(
+    tiny: Entry, placed: Path, entry_of: Callable[..., Entry]
+) -> None:
     verified(tiny)
     other = entry_of(MODEL, sha256="0" * 64)
     with pytest.raises(FetchError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,10 +16,14 @@ CHUNK = 512  # tokens of a prompt computed at once: what bounds its memory and t
 
 
 class Decoding:
-    """One sample of ``model`` with room for ``size`` tokens; ``fused`` takes single tokens when it is given."""
+    """One sample of ``model`` with room for ``size`` tokens; ``fused`` takes single tokens when it is given.
 
-    def __init__(self, model: GPT, size: int, fused: FusedDecoder | None) -> None:
-        self.model, self.fused = model, fused
+    ``lock`` is held while the model computes and never in between, so that a sample which nobody asks for more
+    keeps no other from going on.
+    """
+
+    def __init__(self, model: GPT, size: int, fused: FusedDecoder | None, lock: threading.Lock) -> None:
+        self.model, self.fused, self.lock = model, fused, lock
         self.cache = model.cache(1, size, dtype=torch.bfloat16 if fused else None)
 
     @torch.inference_mode()
@@ -29,17 +34,21 @@ class Decoding:
         for at in range(0, len(ids), CHUNK):
             if stopped():
                 return None
-            hidden = self.model.hidden(torch.tensor([ids[at : at + CHUNK]], device=device), self.cache)
+            with self.lock:
+                hidden = self.model.hidden(torch.tensor([ids[at : at + CHUNK]], device=device), self.cache)
         assert hidden is not None
-        return self.model.logits(hidden[0, -1:]).float().cpu().numpy()[0]
+        with self.lock:
+            return self.model.logits(hidden[0, -1:]).float().cpu().numpy()[0]
 
     @torch.inference_mode()
     def step(self, token: int) -> NDArray[np.float32]:
         """Logits (V,) after ``token``."""
         if self.fused:
-            return self.fused.step(token, self.cache)
+            with self.lock:
+                return self.fused.step(token, self.cache)
         ids = torch.tensor([[token]], device=self.cache.k.device)
-        return self.model(ids, self.cache)[0, -1].float().cpu().numpy()
+        with self.lock:
+            return self.model(ids, self.cache)[0, -1].float().cpu().numpy()
 
 
 class BatchDecoding:

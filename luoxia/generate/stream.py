@@ -94,21 +94,18 @@ class TextStream:
         return (self.completion_tokens - 1) / spent if self.completion_tokens > 1 and spent > 0 else 0.0
 
     def _run(self) -> Iterator[Piece]:
-        with self._model.lock:
-            began = time.perf_counter()
-            try:
-                if self._closed.is_set():
-                    self.finish_reason = "cancelled"
-                else:
-                    yield from self._generate(began)
-            finally:
-                self.finish_reason = self.finish_reason or "cancelled"
-                self.seconds = time.perf_counter() - began
+        began = time.perf_counter()
+        try:
+            if not self._closed.is_set():
+                yield from self._generate(began)
+        finally:
+            self.finish_reason = self.finish_reason or "cancelled"
+            self.seconds = time.perf_counter() - began
 
     def _generate(self, began: float) -> Iterator[Piece]:
         sampling, tokenizer = self._sampling, self._model.tokenizer
         room = min(sampling.max_new_tokens, self._model.context - len(self._ids))
-        decoding = Decoding(self._model.network, len(self._ids) + room, self._model.fused)
+        decoding = Decoding(self._model.network, len(self._ids) + room, self._model.fused, self._model.lock)
         choose = Chooser(sampling, seeds.generator(self.seed))
         out = Emitter(tokenizer, sampling.stop)
         seen = list(self._ids)

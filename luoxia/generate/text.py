@@ -32,7 +32,7 @@ class Completion:
 
 
 class TextModel:
-    """A decoder, its tokenizer and where they run. One stream runs at a time; others wait for it.
+    """A decoder, its tokenizer and where they run. Streams may run side by side; they take turns token by token.
 
     ``stream``, ``chat`` and ``complete`` take the fields of :class:`Sampling` as keywords. At the context limit a
     prompt that leaves no room for one token is refused with :class:`ContextError`; a generation that fills the

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luoxia.server.errors import ForeignError, NotJsonError, RequestError, TooLargeError, TooSlowError
@@ -61,14 +62,17 @@ class Guard:
             body = await self._body(headers, receive)
         except RequestError as error:
             return await refuse(error, headers.get("accept-language", ""))(scope, receive, guarded)
+        except ClientDisconnect:
+            return None
         await self.app(scope, _replay(body, receive), guarded)
 
     def _check_caller(self, method: str, headers: Headers) -> None:
         host = ",".join(headers.getlist("host"))  # two of them are none of ours
         if host.lower().rpartition(":")[0] not in self.hosts and host.lower() not in self.hosts:
             raise ForeignError(
-                f"this server is not called {host[:100]!r}; use its own address, or start it with --allow-host",
-                f"本服务器不叫 {host[:100]!r}；请使用它自己的地址，或在启动时加 --allow-host",
+                f"this server is not called {host[:100]!r}; use its own address, "
+                "or start it with --allow-host NAME",
+                f"本服务器不叫 {host[:100]!r}；请使用它自己的地址，或在启动时加 --allow-host NAME",
             )
         origins, site = headers.getlist("origin"), headers.get("sec-fetch-site", "none")
         follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
@@ -76,7 +80,9 @@ class Guard:
         if (method not in ("GET", "HEAD") and not own_origin) or (
             site not in ("same-origin", "none") and not follows_link
         ):
-            raise ForeignError("another site's page may not use this server", "其他网站的页面不能使用本服务器")
+            raise ForeignError(
+                "another site's page may not use this server", "其他网站的页面不能使用本服务器"
+            )
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         length = headers.get("content-length", "0")
@@ -95,12 +101,15 @@ class Guard:
         body = bytearray()
         try:
             async with asyncio.timeout(self.body_seconds):
-                while (message := await receive())["type"] == "http.request":
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    more = message.get("more_body", False)
                     body += message.get("body", b"")
                     if len(body) > self.largest_body:
                         raise too_large
-                    if not message.get("more_body", False):
-                        break
         except TimeoutError as error:
             raise TooSlowError(
                 f"the body did not arrive within {self.body_seconds:g} seconds",

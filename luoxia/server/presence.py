@@ -39,13 +39,13 @@ class EventStream(Response):
         del self.headers["content-length"]
         self.events = events
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         async def write(text: str, *, more: bool = True) -> None:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
 
         async with while_present(receive), aclosing(self.events):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in self.events:
-                data = event if isinstance(event, str) else event.model_dump_json(exclude_unset=True)
+                data = event if isinstance(event, str) else event.model_dump_json()
                 await write(f"data: {data}\n\n")
             await write("", more=False)

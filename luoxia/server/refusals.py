@@ -35,6 +35,18 @@ STATUSES = {
     400: Text("The body could not be read as JSON", "请求正文不是可读的 JSON"),
 }
 
+HEADERS = {
+    408: {"Connection": "close"},  # nobody reads the rest of the body
+    409: {"X-Should-Retry": "false"},  # OpenAI's clients would, by themselves
+    413: {"Connection": "close"},
+    415: {"Connection": "close"},
+    503: {"Retry-After": "2"},
+}
+
+INTERNAL = Text(
+    "Something went wrong inside Luoxia; the server's log says where", "Luoxia 内部出错，服务器日志中有位置"
+)
+
 WRONG = {  # pydantic's kind of error -> what to say of the field
     "missing": Text("is missing", "缺失"),
     "json_invalid": Text("is not JSON", "不是 JSON"),
@@ -56,7 +68,9 @@ WRONG = {  # pydantic's kind of error -> what to say of the field
     "string_too_long": Text("is longer than {max_length} characters", "超过 {max_length} 个字符"),
     "string_too_short": Text("is shorter than {min_length} characters", "少于 {min_length} 个字符"),
     "literal_error": Text("must be {expected}", "必须是 {expected}"),
-    "union_tag_invalid": Text("has a type that is none of {expected_tags}", "的 type 不是 {expected_tags} 之一"),
+    "union_tag_invalid": Text(
+        "has a type that is none of {expected_tags}", "的 type 不是 {expected_tags} 之一"
+    ),
     "union_tag_not_found": Text("needs a type", "缺少 type"),
     "not_supported": Text("is not supported", "不受支持"),
     "text_parts": Text("takes text parts only", "只接受文本片段"),
@@ -86,37 +100,37 @@ def reader_language(accepted: str) -> str:
 
 def describe(error: Exception, reader: str) -> tuple[int, ErrorDetail]:
     """The HTTP status and the body of an exception that reached a request."""
-    status, code, param = 500, "internal", None
-    text = Text(
-        "Something went wrong inside Luoxia; the server's log says where",
-        "Luoxia 内部出错，服务器日志中有位置",
-    )
-    if isinstance(error, RequestError):
-        status, code, text = error.status, error.code, error.text
-    elif isinstance(error, UserError):
-        text = error.text
-        status, code, param = next((KINDS[kind] for kind in KINDS if isinstance(error, kind)), (400, None, None))
-    elif isinstance(error, RequestValidationError):
-        status, code = 400, None
-        param, text = _wrong_field(error.errors()[0])
-    elif isinstance(error, HTTPException):
-        status, code = error.status_code, None
-        text = STATUSES.get(status, Text(error.detail, error.detail))
+    status, code, param, text = 500, "internal", None, INTERNAL
+    match error:
+        case RequestError():
+            status, code, text = error.status, error.code, error.text
+        case UserError():
+            known = next((kind for kind in KINDS if isinstance(error, kind)), None)
+            status, code, param = KINDS[known] if known else (400, None, None)
+            text = error.text
+        case RequestValidationError():
+            status, code = 400, None
+            param, text = _wrong_field(error.errors()[0])
+        case HTTPException():
+            status, code = error.status_code, None
+            text = STATUSES.get(status, Text(error.detail, error.detail))
     kind = "server_error" if status >= 500 else "invalid_request_error"
     return status, ErrorDetail(message=text.in_(reader), type=kind, param=param, code=code)
 
 
 def refuse(error: Exception, accept_language: str) -> JSONResponse:
-    """The answer to a request that failed. OpenAI's clients are told not to try 409 again by themselves."""
+    """The answer to a request that failed."""
     status, detail = describe(error, reader_language(accept_language))
-    headers = {409: {"X-Should-Retry": "false"}, 503: {"Retry-After": "2"}}.get(status, {})
+    headers = HEADERS.get(status, {})
     if isinstance(error, HTTPException):
-        headers |= error.headers or {}
+        headers = headers | dict(error.headers or {})
     return JSONResponse(ErrorAnswer(error=detail).model_dump(), status_code=status, headers=headers)
 
 
-def log_where(error: BaseException) -> None:
-    """Log the place and the kind of a failure, without its message: that may quote a prompt."""
+def log_unexpected(error: BaseException) -> None:
+    """Log the kind and the place of what no user caused, without its message: that may quote a prompt."""
+    if isinstance(error, UserError):
+        return
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s\n%s", type(error).__name__, frames.rstrip())
 
@@ -133,7 +147,7 @@ def install(app: FastAPI) -> None:
 
 
 class LastResort:
-    """ASGI middleware: an exception nobody expected becomes one line for the client and a place in the log."""
+    """ASGI middleware: what nobody expected becomes one line for the client and a place in the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -149,7 +163,7 @@ class LastResort:
         try:
             await self.app(scope, receive, watched)
         except Exception as error:
-            log_where(error)
+            log_unexpected(error)
             if scope["type"] == "http" and not started:
                 accepted = Headers(scope=scope).get("accept-language", "")
                 await refuse(error, accepted)(scope, receive, send)

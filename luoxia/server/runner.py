@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from luoxia.server.errors import BusyError, StoppingError
 
 if TYPE_CHECKING:
-    from luoxia.generate import Piece, TextModel, TextStream
+    from luoxia.generate.stream import Piece, TextStream
+    from luoxia.generate.text import TextModel
 
 Load = Callable[[str], "TextModel"]
 Start = Callable[["TextModel"], "TextStream"]
@@ -77,7 +78,7 @@ class Runner:
     def queued(self) -> int:
         return len(self._waiting)
 
-    async def answer(self, model_id: str, starts: Sequence[Start]) -> AsyncIterator[Event]:
+    async def answer(self, model_id: str, starts: Sequence[Start]) -> AsyncGenerator[Event, None]:
         """Open the streams one after the other, when this request's turn comes, and yield what they do.
 
         Close the iterator to leave the queue or to stop generating. Raises what loading or a stream raises,

@@ -1,7 +1,7 @@
 """What goes over the wire: requests as we accept them, answers as OpenAI's clients expect them.
 
-A field that would change the answer and that we cannot honour is refused, never ignored. Fields that we do not
-know are left alone, so that clients made for other servers work.
+A field that would change the answer and that we cannot honour is refused, never ignored. Fields that we do
+not know are left alone, so that clients made for other servers work.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 SCHEMA_DEPTH = 64  # levels of a JSON schema; compilers of grammars recurse
 LARGEST_SEED = 2**63 - 1
+LARGEST_LENGTH = 2**20  # tokens, beyond every context
+ROOM = "an answer ends earlier where the model's context does"
 
 
 class Incoming(BaseModel):
@@ -43,10 +46,10 @@ def _joined(value: object) -> object:
     """Message content as one string: a list of text parts is joined, other kinds of part are refused."""
     if not isinstance(value, list):
         return value
-    texts = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in value]
-    if not all(isinstance(text, str) for text in texts):
-        raise PydanticCustomError("text_parts", "takes text parts only")
-    return "".join(texts)
+    try:
+        return "".join(TextPart.model_validate(part).text for part in value)
+    except ValidationError as error:
+        raise PydanticCustomError("text_parts", "takes text parts only") from error
 
 
 def _not_supported(value: object) -> object:
@@ -84,7 +87,7 @@ def _shallow(schema: dict[str, Any]) -> dict[str, Any]:
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Stops = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=500)]],
+    list[Annotated[str, StringConstraints(min_length=1, max_length=512)]],
     BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
     Field(max_length=4),
 ]
@@ -128,12 +131,12 @@ class Generation(Incoming):
     """The fields that both kinds of completion share. What is left out takes Luoxia's own default."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, le=LARGEST_LENGTH, description=ROOM)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0, description="0 considers every token")
+    top_k: int | None = Field(None, ge=0, le=2**20, description="0 considers every token")
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=100)
     n: int | None = Field(None, ge=1, le=8, description="choice i is drawn with seed + i")
     seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
     stop: Stops = []
@@ -157,10 +160,8 @@ class Generation(Incoming):
 
 
 class ChatRequest(Generation):
-    messages: Annotated[
-        list[Message], Field(min_length=1, max_length=1000), AfterValidator(_ends_with_text)
-    ]
-    max_completion_tokens: int | None = Field(None, ge=1)
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1000), AfterValidator(_ends_with_text)]
+    max_completion_tokens: int | None = Field(None, ge=1, le=LARGEST_LENGTH, description=ROOM)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     tools: NotSupported = None
@@ -188,7 +189,7 @@ class Usage(BaseModel):
 
 
 class Luoxia(BaseModel):
-    """What makes an answer repeatable, and how fast it came. The first chunk of a stream knows only the seed."""
+    """What makes an answer repeatable, and how fast it came. A stream's first chunk knows only the seed."""
 
     seed: int
     seconds: float | None = None

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator
@@ -167,13 +168,12 @@ def _run(command: list[str], folder: Path, limit: int, watch: Watch, **variables
 
     The largest file is the download: that holds for every version of every tool, where no output format does.
     """
-    log = folder / "log.txt"
     here = str(folder)
     environment = {**os.environ, "TMPDIR": here, "TEMP": here, "TMP": here, **variables}
     with (
-        log.open("wb") as output,
+        tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
         ) as process,
     ):
         try:
@@ -188,8 +188,8 @@ def _run(command: list[str], folder: Path, limit: int, watch: Watch, **variables
                         raise _too_large(limit) from None
         finally:
             _end(process)
-    if process.returncode != 0:
-        raise _reason(log)
+        if process.returncode != 0:
+            raise _reason(log)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -221,11 +221,10 @@ _NO_NETWORK = re.compile(
 )
 
 
-def _reason(log: Path) -> Exception:
+def _reason(log: IO[bytes]) -> Exception:
     """What the downloader's last words mean."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 65_536))
-        text = file.read().decode(errors="replace")
+    log.seek(max(0, log.seek(0, os.SEEK_END) - 65_536))
+    text = log.read().decode(errors="replace")
     if _DISK_FULL.search(text):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if _NO_NETWORK.search(text):

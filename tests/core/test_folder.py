@@ -47,9 +47,14 @@ def test_file_appears_whole_with_the_usual_permissions(tmp_path: Path) -> None:
 def test_failed_write_leaves_what_was_there(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "note"
     path.write_bytes(b"old")
-    with pytest.raises(failure), write_atomically(path) as file:
-        file.write(b"new")
-        raise failure
+
+    def fail() -> None:
+        with write_atomically(path) as file:
+            file.write(b"new")
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -58,6 +58,8 @@ def test_source_is_read(line: str, source: Source) -> None:
         "pypi:name/path",
         "pypi:name==1.0",
         "pypi:--index-url=x==1.0/path",
+        "pypi:--pre==1.0/path",
+        "pypi:==1.0/path",
         "pypi:name>=1.0/path",
         "pypi:name==1.0 --pre/path",
         "pypi:git+ssh://host/x==1.0/path",
@@ -105,11 +107,10 @@ def test_member_that_is_larger_than_its_header_says_is_cut(tmp_path: Path) -> No
     package = zipped(tmp_path / "p", {"m": bytes(5_000_000)})
     lie = package.read_bytes().replace((5_000_000).to_bytes(4, "little"), (260).to_bytes(4, "little"))
     package.write_bytes(lie)
-    count = 0
+    chunks: list[bytes] = []
     with pytest.raises(SourceError, match="damaged"):
-        for chunk in sources._out_of_zip(package, "m", 260):
-            count += len(chunk)
-    assert count <= 260
+        chunks.extend(sources._out_of_zip(package, "m", 260))
+    assert sum(map(len, chunks)) <= 260
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_file_comes_through_npm(
     assert not list(tmp_path.rglob("ran"))
     shutil.rmtree(folder)
     folder.mkdir()
-    with pytest.raises(SourceError, match="2.0.0"):
+    with pytest.raises(SourceError, match=r"2\.0\.0"):
         collect("npm:tiny@2.0.0/package/m.gguf", folder)
 
 
@@ -327,22 +328,17 @@ def test_bundle_of_a_checkout_holds_the_cards() -> None:
         ("ERROR " + 9999 * "x", "ERROR " + 294 * "x"),
     ],
 )
-def test_last_words_of_a_downloader(tmp_path: Path, words: str, reason: str) -> None:
-    log = tmp_path / "log"
-    log.write_text(words)
-    found = sources._reason(log)
+def test_last_words_of_a_downloader(words: str, reason: str) -> None:
+    found = sources._reason(io.BytesIO(words.encode()))
     assert isinstance(found, SourceError)
     assert found.text.en == reason
 
 
-@pytest.mark.parametrize("words", ["OSError: [Errno 28] No space left on device", "npm error code ENOSPC"])
-def test_downloader_that_met_a_full_disk(tmp_path: Path, words: str) -> None:
-    log = tmp_path / "log"
-    log.write_text(words)
-    assert isinstance(sources._reason(log), OSError)
+@pytest.mark.parametrize("words", [b"OSError: [Errno 28] No space left on device", b"npm error code ENOSPC"])
+def test_downloader_that_met_a_full_disk(words: bytes) -> None:
+    assert isinstance(sources._reason(io.BytesIO(words)), OSError)
 
 
-def test_log_without_end_is_read_from_its_end(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_bytes(b"ERROR: old\n" + 200_000 * b"x\n" + b"ERROR: new\n\xff\xfe")
+def test_log_without_end_is_read_from_its_end() -> None:
+    log = io.BytesIO(b"ERROR: old\n" + 200_000 * b"x\n" + b"ERROR: new\n\xff\xfe")
     assert str(sources._reason(log)) == "ERROR: new"

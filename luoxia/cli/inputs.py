@@ -1,0 +1,88 @@
+"""Reads what a command is given: prompts, examples, schemas. Every failure names the place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from luoxia.core.errors import UserError
+
+LARGEST_FILE = 16 << 20  # bytes
+
+FIELDS = (("user", "assistant"), ("input", "output"))
+
+
+def prompt_text(prompt: str) -> str:
+    """The prompt itself, or standard input for ``-``, without its last line break."""
+    if prompt == "-":
+        text = _decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input", "标准输入")
+        text = text.removesuffix("\n").removesuffix("\r")
+    else:
+        text = _decoded(prompt.encode("utf-8", "surrogateescape"), "the prompt", "提示")
+    if not text.strip():
+        raise UserError("the prompt is empty; write what you want", "提示为空；请写下您想要的内容")
+    return text
+
+
+def examples(path: Path) -> list[dict[str, str]]:
+    """Messages from a JSON-lines file with ``user`` and ``assistant`` (or ``input``, ``output``) on each line."""
+    messages = []
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        asked, answered = _example(line, f"{path}:{number}")
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    if not messages:
+        raise UserError(f"{path} has no examples in it", f"{path} 中没有示例")
+    return messages
+
+
+def schema(path: Path) -> str:
+    """The text of a JSON schema, which is at least JSON."""
+    text = _text(path)
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"{path}:{error.lineno}:{error.colno}"
+        raise UserError(f"{place}: not JSON ({error.msg})", f"{place}：不是 JSON（{error.msg}）") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: nested too deeply", f"{path}：嵌套过深") from error
+    return text
+
+
+def _example(line: str, place: str) -> tuple[str, str]:
+    try:
+        example = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", "nested too deeply")
+        raise UserError(f"{place}: not JSON ({reason})", f"{place}：不是 JSON（{reason}）") from error
+    for pair in FIELDS:
+        if isinstance(example, dict) and all(isinstance(example.get(name), str) for name in pair):
+            return example[pair[0]], example[pair[1]]
+    raise UserError(
+        f'{place}: an example is {{"user": "...", "assistant": "..."}} or {{"input": "...", "output": "..."}}',
+        f'{place}：示例的格式为 {{"user": "…", "assistant": "…"}} 或 {{"input": "…", "output": "…"}}',
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return _decoded(file.read(LARGEST_FILE + 1), str(path), str(path))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
+
+
+def _decoded(data: bytes, en: str, zh: str) -> str:
+    if len(data) > LARGEST_FILE:
+        raise UserError(f"{en} is larger than {LARGEST_FILE >> 20} MiB", f"{zh}超过 {LARGEST_FILE >> 20} MiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{en} is not UTF-8 at byte {error.start} (line {line}); convert it, for example with iconv",
+            f"{zh}在第 {error.start} 字节（第 {line} 行）处不是 UTF-8；请先转换编码，例如用 iconv",
+        ) from error

@@ -1,0 +1,92 @@
+"""The `luoxia` command: its parts put together, and how its failures are told."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import luoxia
+from luoxia.cli import models
+from luoxia.cli.serve import serve
+from luoxia.cli.words import misuse, say
+from luoxia.cli.write import INTERRUPTED, write
+from luoxia.core.errors import UserError
+
+USER_ERROR, INTERNAL_ERROR = 2, 70  # 70 is sysexits' EX_SOFTWARE
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    help=say("AI-generated content, made on this machine.", "在本机上生成 AI 内容。"),
+)
+app.command(help=say("Write text from a prompt.", "按提示写出文本。"))(write)
+app.add_typer(
+    models.app,
+    name="models",
+    help=say("List the models, or bring one here.", "列出模型，或将模型下载到本机。"),
+)
+app.command(
+    help=say("Start the studio and its OpenAI-compatible API.", "启动工作室及其兼容 OpenAI 的 API。")
+)(serve)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 2 for what the user can mend, in one line on standard error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old terminal's encoding is no reason to stop
+    rest, debug = _without_debug(given)
+    try:
+        return app(rest or ["--help"], prog_name="luoxia", standalone_mode=False) or 0
+    except typer.Abort:
+        return INTERRUPTED
+    except (UserError, TyperException) as error:
+        line = misuse(error) if isinstance(error, TyperException) else str(error)
+        code = USER_ERROR
+        problem = error
+    except Exception as error:
+        line = say(
+            f"something went wrong inside Luoxia ({type(error).__name__}); --debug shows where",
+            f"Luoxia 内部出错（{type(error).__name__}）；加 --debug 可查看位置",
+        )
+        code = INTERNAL_ERROR
+        problem = error
+    if debug:
+        traceback.print_exception(problem)
+    print(f"luoxia: {line}", file=sys.stderr)
+    return code
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """``--debug`` may stand anywhere before ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    before = [argument for argument in arguments[:end] if argument != "--debug"]
+    return before + arguments[end:], len(before) < end
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"luoxia {luoxia.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help=say("Tell the version.", "显示版本。")
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=say("Show where a failure came from.", "出错时显示来源位置。"))
+    ] = False,
+) -> None:
+    """What may stand before a command; :func:`main` has taken ``--debug`` out, wherever it stood."""

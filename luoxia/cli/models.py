@@ -1,0 +1,94 @@
+"""`luoxia models`: which there are, what each is, and how it comes here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer import Argument, Context, Option, Typer
+
+from luoxia.cli.readiness import bring
+from luoxia.cli.words import say, tell
+from luoxia.core import language
+from luoxia.core.errors import UserError
+from luoxia.core.progress import readable_size
+from luoxia.weights.catalogue import CATALOGUE, Entry, card, find, is_here, path_of
+
+app = Typer(rich_markup_mode=None)
+
+Id = Annotated[str, Argument(help=say("An id that `luoxia models` lists.", "`luoxia models` 列出的 id。"))]
+
+
+@app.callback(invoke_without_command=True)
+def list_models(context: Context) -> None:
+    if context.invoked_subcommand is None:
+        heading = (
+            say("id", "id"),
+            say("kind", "类别"),
+            say("size", "大小"),
+            say("licence", "许可"),
+            say("here", "在本机"),
+        )
+        _print_table([heading, *map(_row, CATALOGUE.values())])
+
+
+@app.command(help=say("Bring a model to this machine.", "将模型下载到本机。"))
+def get(
+    id: Id,
+    yes: Annotated[
+        bool,
+        Option(
+            "--yes",
+            "-y",
+            help=say("Do not ask before a model that needs consent.", "需要同意的模型也不再询问。"),
+        ),
+    ] = False,
+) -> None:
+    entry = find(id)
+    if entry.opt_in and not yes and not is_here(entry):
+        _ask(entry)
+    bring(entry)
+    tell(f"{entry.title} is here: {path_of(entry)}", f"{entry.title} 已在本机：{path_of(entry)}")
+
+
+@app.command("card", help=say("What a model is and may be used for.", "模型是什么、可作何用途。"))
+def print_card(id: Id) -> None:
+    print(card(find(id), language.current()).rstrip())
+
+
+@app.command(
+    help=say("Where a model's file belongs, to place it by hand.", "模型文件应在的位置，便于手动放置。")
+)
+def path(id: Id) -> None:
+    print(path_of(find(id)))
+
+
+def _ask(entry: Entry) -> None:
+    note = entry.note or entry.summary
+    tell(
+        f"{entry.title}: {readable_size(entry.size)}, licence {entry.licence}, from {entry.publisher}.",
+        f"{entry.title}：{readable_size(entry.size)}，许可 {entry.licence}，发布者 {entry.publisher}。",
+    )
+    tell(note.en, note.zh)
+    if not sys.stdin.isatty():
+        raise UserError(
+            f"{entry.id} is fetched only with your consent: add --yes",
+            f"{entry.id} 须经您同意才会下载：请加 --yes",
+        )
+    if not typer.confirm(say("Fetch it?", "要下载吗？"), err=True):
+        raise typer.Exit(1)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    here = say("yes", "是") if is_here(entry) else say("no", "否")
+    return entry.id, entry.kind, readable_size(entry.size), entry.licence, here
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    from rich.cells import cell_len  # Chinese takes two columns a character
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())

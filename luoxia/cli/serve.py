@@ -1,0 +1,109 @@
+"""`luoxia serve`: the studio and its OpenAI-compatible API, for this machine."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from typing import Annotated
+
+from typer import Option
+
+from luoxia.cli import options
+from luoxia.cli.readiness import make_ready
+from luoxia.cli.words import say, tell
+from luoxia.core.errors import UserError
+from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
+
+CONNECTIONS = 100  # open at once; each may hold one request body
+
+
+def serve(
+    host: Annotated[str, Option(help=say("The address to listen on.", "监听的地址。"))] = "127.0.0.1",
+    port: Annotated[
+        int,
+        Option(
+            min=0,
+            max=65535,
+            help=say("The port to listen on; 0 takes a free one.", "监听的端口；0 表示任取空闲端口。"),
+        ),
+    ] = 7860,
+    open_to_network: Annotated[
+        bool,
+        Option(
+            "--open-to-network",
+            help=say("Permit an address that others can reach.", "允许使用他人可以访问的地址。"),
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        Option(help=say("A further name that browsers may call it by.", "浏览器可用来访问的其他主机名。")),
+    ] = None,
+    threads: options.Threads = None,
+) -> None:
+    if not _is_loopback(host):
+        if not open_to_network:
+            raise UserError(
+                f"{host} can be reached by others, who could use this machine without asking; add "
+                "--open-to-network if that is what you want",
+                f"他人可以访问 {host}，从而随意使用本机；若确需如此，请加 --open-to-network",
+            )
+        tell(
+            f"Warning: everybody who reaches {host} can use this server; it asks for no password.",
+            f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。",
+        )
+    listening = _listen(host, port)
+    make_ready(DEFAULT_TEXT_MODEL)
+
+    import uvicorn
+
+    from luoxia.server.app import create_app
+    from luoxia.server.runner import Runner
+
+    app = create_app(models=Runner(threads=threads), hosts=[_bracketed(host), *(allow_host or [])])
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=2,
+    )
+    url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
+    print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn has already taken leave of its clients
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on; they wait until the server is up."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} on {host} is in use; choose another with --port",
+                f"{host} 的端口 {port} 已被占用；请用 --port 换一个",
+            ) from error
+        reason = error.strerror or type(error).__name__
+        raise UserError(
+            f"cannot listen on {host} port {port} ({reason}); choose others with --host and --port",
+            f"无法监听 {host} 的端口 {port}（{reason}）；请用 --host 与 --port 另选",
+        ) from error

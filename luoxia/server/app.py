@@ -1,0 +1,92 @@
+"""The application: its parts, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+import luoxia
+from luoxia.server import refusals
+from luoxia.server.downloads import Downloads
+from luoxia.server.guard import Guard
+from luoxia.server.models_api import models_api
+from luoxia.server.openai_api import openai_api
+from luoxia.server.openapi import document
+from luoxia.server.runner import Runner
+from luoxia.server.schemas import ErrorAnswer, Status
+from luoxia.server.studio import Studio
+from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL, find, is_here
+
+
+def create_app(
+    *,
+    models: Runner | None = None,
+    downloads: Downloads | None = None,
+    hosts: Collection[str] = (),
+    studio: Studio | None = None,
+) -> FastAPI:
+    """The studio and its API. ``hosts`` are names besides the loopback ones that it may be called by.
+
+    While the server runs, the default model is kept warm if it is on this machine.
+    """
+    runner, downloads = models or Runner(), downloads or Downloads()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(_warm(runner))
+        yield
+        warming.cancel()
+        runner.close()
+        downloads.close()
+
+    app = FastAPI(
+        title="Luoxia",
+        version="1",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        docs_url=None,  # FastAPI's pages come from another host
+        redoc_url=None,
+        responses={"default": {"model": ErrorAnswer, "description": "One line that says what to do"}},
+    )
+    app.openapi = lambda: document(app)
+    app.include_router(openai_api(runner))
+    app.include_router(models_api(downloads))
+    app.include_router(_status_api(runner))
+    app.mount("/", studio or Studio())
+    refusals.install(app)
+    app.add_middleware(Guard, hosts=hosts)
+    return app
+
+
+async def _warm(runner: Runner) -> None:
+    """Failures are left to the first request, which can tell them to somebody."""
+    if is_here(find(DEFAULT_TEXT_MODEL)):
+        try:
+            await runner.warm(DEFAULT_TEXT_MODEL)
+        except Exception as error:
+            refusals.log_unexpected(error)
+
+
+def _status_api(runner: Runner) -> APIRouter:
+    api = APIRouter(tags=["status"])
+
+    @api.get("/api/status")
+    def status() -> Status:
+        """What is loaded, on what, and how busy it is."""
+        model = runner.model
+        runtime = model.runtime if model else None
+        return Status(
+            version=luoxia.__version__,
+            default_model=DEFAULT_TEXT_MODEL,
+            loaded=model.id if model else None,
+            device=runtime.device.type if runtime else None,
+            threads=runtime.threads if runtime else None,
+            reason=runtime.reason if runtime else None,
+            busy=runner.busy,
+            queued=runner.queued,
+        )
+
+    return api

@@ -1,0 +1,31 @@
+"""The OpenAPI document, from which the studio's types are made: it names the events of streams too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from luoxia.server.schemas import ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer
+
+TEMPLATE = "#/components/schemas/{model}"
+EVENTS: tuple[type[BaseModel], ...] = (ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer)
+
+
+def events_of(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """For a route: it may answer with server-sent events that are such objects."""
+    schema = {"$ref": TEMPLATE.format(model=model.__name__)}
+    return {200: {"content": {"text/event-stream": {"schema": schema}}}}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's own document and the schemas of :data:`EVENTS`, which no plain answer mentions."""
+    if app.openapi_schema is None:
+        whole = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _, events = models_json_schema([(model, "serialization") for model in EVENTS], ref_template=TEMPLATE)
+        whole["components"]["schemas"] |= events["$defs"]
+        app.openapi_schema = whole
+    return app.openapi_schema

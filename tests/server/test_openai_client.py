@@ -1,0 +1,242 @@
+"""OpenAI's own client against a real server."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+from pydantic import BaseModel
+
+MESSAGES = [{"role": "user", "content": "hello there"}]
+NAME = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def ai(url: str):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", timeout=10) as client:
+        yield client
+
+
+def test_chat(ai, model) -> None:
+    answer = ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=7)
+    assert answer.choices[0].message.content == "Evening glow 落霞"
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.choices[0].logprobs is None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (2, 3, 5)
+    assert (answer.model, answer.object, answer.id[:9]) == (NAME, "chat.completion", "chatcmpl-")
+    assert answer.luoxia == {
+        "seed": 7,
+        "seconds": 1.25,
+        "first_token_seconds": 0.25,
+        "tokens_per_second": 2.0,
+    }
+    assert model.asked[0][0] == MESSAGES
+
+
+def test_streamed_chat(ai) -> None:
+    chunks = list(ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=7, stream=True))
+    assert [c.choices[0].delta.content for c in chunks] == ["", "Evening ", "glow ", "落霞", None]
+    assert [c.choices[0].finish_reason for c in chunks] == [None] * 4 + ["stop"]
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert len({c.id for c in chunks}) == 1
+    assert (chunks[0].luoxia["seed"], chunks[0].luoxia["seconds"]) == (7, None)
+    assert chunks[-1].luoxia["tokens_per_second"] == 2.0
+    assert chunks[-1].usage.completion_tokens == 3
+    assert all(c.usage is None for c in chunks[:-1])
+
+
+def test_include_usage_adds_a_chunk_without_choices(ai) -> None:
+    chunks = list(
+        ai.chat.completions.create(
+            model=NAME, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.total_tokens == 5
+    assert all(c.usage is None for c in chunks[:-1])
+    assert chunks[-2].choices[0].finish_reason == "stop"
+
+
+def test_the_clients_own_streaming_helper(ai) -> None:
+    with ai.chat.completions.stream(model=NAME, messages=MESSAGES) as stream:
+        final = stream.get_final_completion()
+    assert final.choices[0].message.content == "Evening glow 落霞"
+
+
+def test_choices_have_seeds_of_their_own(ai, model) -> None:
+    answer = ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=10, n=3)
+    assert [choice.index for choice in answer.choices] == [0, 1, 2]
+    assert [stream.seed for stream in model.streams] == [10, 11, 12]
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 9)
+    chunks = list(ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=10, n=2, stream=True))
+    assert [(c.choices[0].index, c.luoxia["seed"]) for c in chunks if c.luoxia and not c.usage] == [(0, 10), (1, 11)]
+    assert [c.choices[0].index for c in chunks if c.choices[0].finish_reason] == [0, 1]
+
+
+def test_a_seed_is_drawn_and_told(ai, model) -> None:
+    first = ai.chat.completions.create(model=NAME, messages=MESSAGES).luoxia["seed"]
+    second = ai.chat.completions.create(model=NAME, messages=MESSAGES).luoxia["seed"]
+    assert first != second
+    assert [asked["seed"] for _, asked in model.asked] == [first, second]
+
+
+def test_the_last_seed_wraps_around(ai, model) -> None:
+    ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=2**63 - 1, n=2)
+    assert [stream.seed for stream in model.streams] == [2**63 - 1, 0]
+
+
+def test_every_knob_reaches_the_model(ai, model) -> None:
+    ai.chat.completions.create(
+        model=NAME,
+        messages=MESSAGES,
+        temperature=0.1,
+        top_p=0.2,
+        max_tokens=9,
+        stop="\n",
+        seed=1,
+        extra_body={"top_k": 5, "min_p": 0.05, "repetition_penalty": 1.1},
+    )
+    assert model.asked[0][1] == {
+        "constraint": None,
+        "temperature": 0.1,
+        "top_p": 0.2,
+        "top_k": 5,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
+        "max_new_tokens": 9,
+        "stop": ("\n",),
+        "seed": 1,
+        "logprobs": None,
+    }
+
+
+def test_what_is_left_out_keeps_luoxias_default(ai, model) -> None:
+    ai.chat.completions.create(model=NAME, messages=MESSAGES, temperature=None, seed=1)
+    assert set(model.asked[0][1]) == {"constraint", "max_new_tokens", "stop", "seed", "logprobs"}
+
+
+def test_the_newer_name_of_max_tokens(ai) -> None:
+    answer = ai.chat.completions.create(model=NAME, messages=MESSAGES, max_completion_tokens=2)
+    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("Evening glow ", "length")
+
+
+def test_messages_in_parts_and_developers(ai, model) -> None:
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    ai.chat.completions.create(
+        model=NAME,
+        messages=[{"role": "developer", "content": "Be brief."}, {"role": "user", "content": parts, "name": "x"}],
+    )
+    assert model.asked[0][0] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "one two"},
+    ]
+
+
+def test_log_probabilities(ai, model) -> None:
+    model.script = lambda prompt: ["sure", "never", "\N{REPLACEMENT CHARACTER}"]
+    answer = ai.chat.completions.create(model=NAME, messages=MESSAGES, logprobs=True, top_logprobs=2)
+    first, second, third = answer.choices[0].logprobs.content
+    assert (first.token, first.logprob, bytes(first.bytes)) == ("sure", -0.5, b"sure")
+    assert [(top.token, top.logprob) for top in first.top_logprobs] == [("sure0", 0.0), ("sure1", -1.0)]
+    assert second.logprob == -9999.0
+    assert third.bytes is None
+
+
+def test_streamed_log_probabilities(ai) -> None:
+    chunks = list(ai.chat.completions.create(model=NAME, messages=MESSAGES, logprobs=True, stream=True))
+    told = [c.choices[0].logprobs.content[0].token for c in chunks if c.choices[0].logprobs]
+    assert told == ["Evening ", "glow ", "落霞"]
+
+
+def test_completions(ai, model) -> None:
+    answer = ai.completions.create(model=NAME, prompt="Once upon a time", max_tokens=2, logprobs=1)
+    choice = answer.choices[0]
+    assert (choice.text, choice.finish_reason) == ("Evening glow ", "length")
+    assert choice.logprobs.tokens == ["Evening ", "glow "]
+    assert choice.logprobs.text_offset == [0, 8]
+    assert choice.logprobs.token_logprobs == [-0.5, -0.5]
+    assert choice.logprobs.top_logprobs[0] == {"Evening 0": 0.0}
+    assert model.asked[0][0] == "Once upon a time"
+
+
+def test_several_prompts(ai, model) -> None:
+    model.script = lambda prompt: [prompt.upper()]
+    answer = ai.completions.create(model=NAME, prompt=["a b", "c"], n=2)
+    assert [(c.index, c.text) for c in answer.choices] == [(0, "A B"), (1, "A B"), (2, "C"), (3, "C")]
+    assert answer.usage.prompt_tokens == 3
+
+
+def test_streamed_completions(ai) -> None:
+    chunks = list(ai.completions.create(model=NAME, prompt="x", stream=True, logprobs=0))
+    assert "".join(c.choices[0].text for c in chunks) == "Evening glow 落霞"
+    assert [c.choices[0].logprobs.text_offset for c in chunks[1:4]] == [[0], [8], [13]]
+    assert chunks[-1].usage.completion_tokens == 3
+
+
+def test_completions_have_openais_default_length(ai, model) -> None:
+    model.script = lambda prompt: ["a"] * 99
+    assert ai.completions.create(model=NAME, prompt="x").usage.completion_tokens == 16
+
+
+def test_a_pydantic_model_becomes_a_constraint(ai, model) -> None:
+    class Quiz(BaseModel):
+        question: str
+
+    model.script = lambda prompt: ['{"question": ', '"why?"}']
+    answer = ai.chat.completions.parse(model=NAME, messages=MESSAGES, response_format=Quiz)
+    assert answer.choices[0].message.parsed == Quiz(question="why?")
+    assert model.asked[0][1]["constraint"].what == "JSON schema"
+
+
+@pytest.mark.parametrize(
+    ("extra", "what"),
+    [
+        ({"guided_regex": "[a-z]+"}, "regular expression"),
+        ({"guided_choice": ["yes", "no"]}, "list of choices"),
+        ({"response_format": {"type": "json_object"}}, "JSON schema"),
+    ],
+)
+def test_other_constraints(ai, model, extra, what) -> None:
+    ai.chat.completions.create(model=NAME, messages=MESSAGES, extra_body=extra)
+    assert model.asked[0][1]["constraint"].what == what
+
+
+def test_plain_text_is_no_constraint(ai, model) -> None:
+    ai.chat.completions.create(model=NAME, messages=MESSAGES, response_format={"type": "text"})
+    assert model.asked[0][1]["constraint"] is None
+
+
+def test_an_impossible_constraint_is_refused(ai) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        ai.chat.completions.create(model=NAME, messages=MESSAGES, extra_body={"guided_regex": "(" * 5})
+    assert caught.value.code == "invalid_constraint"
+
+
+def test_errors_arrive_as_the_clients_own(ai, model) -> None:
+    with pytest.raises(openai.NotFoundError, match=r"smollm2-135m-instruct") as caught:
+        ai.chat.completions.create(model="smollm2-135m", messages=MESSAGES)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    long = [{"role": "user", "content": "word " * 100}]
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as caught:
+            ai.chat.completions.create(model=NAME, messages=long, stream=stream)
+        assert caught.value.code == "context_length_exceeded"
+
+
+def test_a_failure_in_mid_stream_is_told(ai, model, capfd) -> None:
+    model.script = lambda prompt: ["fine ", "raise"]
+    stream = ai.chat.completions.create(
+        model=NAME, messages=[{"role": "user", "content": "my secret"}], stream=True
+    )
+    with pytest.raises(openai.APIError, match="inside Luoxia") as caught:
+        list(stream)
+    assert "secret" not in str(caught.value.body)
+
+
+def test_models(ai, default_model_here) -> None:
+    assert [m.id for m in ai.models.list()] == [NAME]
+    assert ai.models.retrieve(NAME).owned_by == "Hugging Face TB"
+    with pytest.raises(openai.NotFoundError):
+        ai.models.retrieve("qwen2.5-coder-1.5b-instruct")
+    with pytest.raises(openai.NotFoundError):
+        ai.models.retrieve("nothing-like-it")

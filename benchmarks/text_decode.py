@@ -38,7 +38,9 @@ def run_luoxia(path: str, threads: int) -> dict:
     import luoxia
 
     model = luoxia.load(path, threads=threads)
-    model.tokenizer = replace(model.tokenizer, stop_ids=frozenset())  # every side writes exactly as many tokens
+    model.tokenizer = replace(
+        model.tokenizer, stop_ids=frozenset()
+    )  # every side writes exactly as many tokens
     next(iter(model.stream_ids(prompt(8), max_new_tokens=1, temperature=0)), None)
     ready = time.perf_counter() - began
 
@@ -118,7 +120,9 @@ UNITS = {"ready": "s", "memory": "MB", "first 128": "ms"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -136,8 +140,18 @@ def main() -> None:
     rounds: dict[str, list[dict]] = {side: [] for side in options.sides}
     for _ in range(options.rounds):
         for side in options.sides:
-            command = [sys.executable, __file__, options.model, "--threads", str(options.threads), "--one", side]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            command = [
+                sys.executable,
+                __file__,
+                options.model,
+                "--threads",
+                str(options.threads),
+                "--one",
+                side,
+            ]
+            done = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
             rounds[side].append(json.loads(done.stdout.strip().splitlines()[-1]))
     report(rounds, options)
 
@@ -159,8 +173,14 @@ def report(rounds: dict[str, list[dict]], options: argparse.Namespace) -> None:
         print(f"| {key} ({UNITS.get(key, 'tokens/s')}) | " + " | ".join(cells) + " |")
     print("\n(in brackets: how many times better Luoxia is)")
     if options.json:
-        about = {"machine": platform.processor() or platform.machine(), "threads": options.threads, "torch": torch.__version__}
-        options.json.write_text(json.dumps({"about": about, "medians": medians, "rounds": rounds}, indent=1) + "\n")
+        about = {
+            "machine": platform.processor() or platform.machine(),
+            "threads": options.threads,
+            "torch": torch.__version__,
+        }
+        options.json.write_text(
+            json.dumps({"about": about, "medians": medians, "rounds": rounds}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 import transformers
 
-SHAPE = {"vocab_size": 97, "num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 64, "intermediate_size": 96}
+SHAPE = {
+    "vocab_size": 97,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+}
 ROPE = {"max_position_embeddings": 64, "num_key_value_heads": 2, "rms_norm_eps": 1e-6}
 LLAMA3 = {
     "rope_type": "llama3",

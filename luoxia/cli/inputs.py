@@ -11,6 +11,7 @@ from luoxia.core.errors import UserError
 LARGEST_FILE = 16 << 20  # bytes
 
 FIELDS = (("user", "assistant"), ("input", "output"))
+SHAPE = '{"user": "...", "assistant": "..."}'
 
 
 def prompt_text(prompt: str) -> str:
@@ -26,7 +27,7 @@ def prompt_text(prompt: str) -> str:
 
 
 def examples(path: Path) -> list[dict[str, str]]:
-    """Messages from a JSON-lines file with ``user`` and ``assistant`` (or ``input``, ``output``) on each line."""
+    """Messages from a file of JSON lines, each with ``user`` and ``assistant`` or ``input`` and ``output``."""
     messages = []
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
@@ -61,8 +62,8 @@ def _example(line: str, place: str) -> tuple[str, str]:
         if isinstance(example, dict) and all(isinstance(example.get(name), str) for name in pair):
             return example[pair[0]], example[pair[1]]
     raise UserError(
-        f'{place}: an example is {{"user": "...", "assistant": "..."}} or {{"input": "...", "output": "..."}}',
-        f'{place}：示例的格式为 {{"user": "…", "assistant": "…"}} 或 {{"input": "…", "output": "…"}}',
+        f"{place}: an example is {SHAPE}, with input and output as other names for the two",
+        f"{place}：示例的格式为 {SHAPE}，两个字段也可命名为 input 与 output",
     )
 
 

@@ -37,7 +37,7 @@ app.command(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 2 for what the user can mend, in one line on standard error."""
+    """Run a command line and return its exit code: 2, with one line, for what the user can mend."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

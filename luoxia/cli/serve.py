@@ -15,8 +15,6 @@ from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
-CONNECTIONS = 100  # open at once; each may hold one request body
-
 
 def serve(
     host: Annotated[str, Option(help=say("The address to listen on.", "监听的地址。"))] = "127.0.0.1",
@@ -55,29 +53,11 @@ def serve(
     listening = _listen(host, port)
     make_ready(DEFAULT_TEXT_MODEL)
 
-    import uvicorn
+    from luoxia.server.run import run  # a fifth of a second that help does not wait for
 
-    from luoxia.server.app import create_app
-    from luoxia.server.runner import Runner
-
-    app = create_app(models=Runner(threads=threads), hosts=[_bracketed(host), *(allow_host or [])])
-    config = uvicorn.Config(
-        app,
-        lifespan="on",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=2,
-    )
     url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
     print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn has already taken leave of its clients
+    run(listening, hosts=[_bracketed(host), *(allow_host or [])], threads=threads)
 
 
 def _is_loopback(host: str) -> bool:

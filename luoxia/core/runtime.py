@@ -25,14 +25,19 @@ class Runtime:
 def resolve(device: str | None = None, dtype: str | None = None, threads: int | None = None) -> Runtime:
     """A CUDA or MPS device where there is one, else the CPU; bf16 where the processor multiplies it natively."""
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = (
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
     if dtype is not None and dtype not in DTYPES:
         raise UserError(
             f"dtype {dtype!r} is not known; choose one of {', '.join(DTYPES)}",
             f"不认识的 dtype {dtype!r}；可选 {'、'.join(DTYPES)}",
         )
     if threads is not None and not 1 <= threads <= 1024:
-        raise UserError(f"threads is {threads}; give a number from 1 to 1024", f"threads 为 {threads}；请给 1 到 1024 的数")
+        raise UserError(
+            f"threads is {threads}; give a number from 1 to 1024",
+            f"threads 为 {threads}；请给 1 到 1024 的数",
+        )
     chosen = torch.device(device)
     if chosen.type != "cpu":
         kind, reason = torch.bfloat16, f"{chosen.type} device found"

@@ -21,7 +21,10 @@ def checked(seed: int | None) -> int:
     if seed is None:
         return drawn()
     if not 0 <= seed <= LARGEST:
-        raise UserError(f"seed is {seed}; give a whole number from 0 to {LARGEST}", f"种子为 {seed}；请给 0 到 {LARGEST} 的整数")
+        raise UserError(
+            f"seed is {seed}; give a whole number from 0 to {LARGEST}",
+            f"种子为 {seed}；请给 0 到 {LARGEST} 的整数",
+        )
     return seed
 
 

@@ -40,7 +40,9 @@ class Constraint:
             try:
                 schema = json.loads(schema)
             except (ValueError, RecursionError) as error:
-                raise ConstraintError(f"the JSON schema is not JSON: {error}", f"JSON 模式不是合法 JSON：{error}") from error
+                raise ConstraintError(
+                    f"the JSON schema is not JSON: {error}", f"JSON 模式不是合法 JSON：{error}"
+                ) from error
         if not isinstance(schema, dict | bool):
             raise ConstraintError("a JSON schema is an object", "JSON 模式应为一个对象")
         text = _bounded(json.dumps(schema), "the JSON schema", "JSON 模式")
@@ -60,10 +62,14 @@ class Constraint:
     def from_choices(cls, choices: Sequence[str]) -> Constraint:
         """Exactly one of ``choices``."""
         if not choices or not all(choices):
-            raise ConstraintError("choices must be one or more texts that are not empty", "选项必须是一个或多个非空文本")
+            raise ConstraintError(
+                "choices must be one or more texts that are not empty", "选项必须是一个或多个非空文本"
+            )
         _bounded("".join(choices), "the list of choices", "选项列表")
         rules = " | ".join(json.dumps(c, ensure_ascii=False) for c in choices)
-        return cls._checked(lambda: llguidance.LLMatcher.grammar_from_lark(f"start: {rules}"), "list of choices")
+        return cls._checked(
+            lambda: llguidance.LLMatcher.grammar_from_lark(f"start: {rules}"), "list of choices"
+        )
 
     @classmethod
     def _checked(cls, make: Any, what: str) -> Constraint:
@@ -93,7 +99,8 @@ def _vocabulary(tokenizer: Tokenizer, vocab_size: int) -> llguidance.LLTokenizer
 def _bounded(text: str, en: str, zh: str) -> str:
     if len(text) > MAX_SOURCE:
         raise ConstraintError(
-            f"{en} has {len(text)} characters; {MAX_SOURCE} are the most", f"{zh}有 {len(text)} 个字符，上限为 {MAX_SOURCE}"
+            f"{en} has {len(text)} characters; {MAX_SOURCE} are the most",
+            f"{zh}有 {len(text)} 个字符，上限为 {MAX_SOURCE}",
         )
     return text
 

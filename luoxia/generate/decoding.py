@@ -27,7 +27,9 @@ class Decoding:
         self.cache = model.cache(1, size, dtype=torch.bfloat16 if fused else None)
 
     @torch.inference_mode()
-    def prefill(self, ids: Sequence[int], stopped: Callable[[], bool] = lambda: False) -> NDArray[np.float32] | None:
+    def prefill(
+        self, ids: Sequence[int], stopped: Callable[[], bool] = lambda: False
+    ) -> NDArray[np.float32] | None:
         """Logits (V,) after ``ids``, computed by chunks; None when ``stopped`` said so in between."""
         device = self.cache.k.device
         hidden = None

@@ -7,6 +7,8 @@ on vectors for itself, so that a layer needs five barriers and no copying.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,9 +19,6 @@ from luoxia.nn.kernels import Team, compiled, exp, from_bf16, quantise, read_row
 from luoxia.nn.lowbit import FORMS, BlockWeights
 
 _jit = compiled(__file__)
-
-# Columns of the table of matrices: (address, form) for each of a layer's seven, then for table and head.
-Q, K, V, O, GATE, UP, DOWN = range(7)
 
 
 @_jit
@@ -170,7 +169,17 @@ def _step(
     _rms_norm(x, norms[n_layer, 0], eps, h[:n_embd])
     quantise(h, n_embd, xq, xs, xsum)
     vocabulary = len(logits)
-    rows_times(head[0], head[1], vocabulary * member // n, vocabulary * (member + 1) // n, blocks, xq, xs, xsum, logits)
+    rows_times(
+        head[0],
+        head[1],
+        vocabulary * member // n,
+        vocabulary * (member + 1) // n,
+        blocks,
+        xq,
+        xs,
+        xsum,
+        logits,
+    )
 
 
 def fits(model: GPT) -> bool:
@@ -178,13 +187,18 @@ def fits(model: GPT) -> bool:
     c = model.config
     family = c.position == "rotary" and c.norm == "rmsnorm" and c.mlp == "swiglu" and c.band is None
     plain = not (c.out_bias or c.mlp_bias) and c.n_head * c.hs % 32 == 0
-    return family and plain and all(isinstance(m, BlockWeights) and m.blocks.device.type == "cpu" for m in _matrices(model))
+    return (
+        family
+        and plain
+        and all(isinstance(m, BlockWeights) and m.blocks.device.type == "cpu" for m in _matrices(model))
+    )
 
 
-def _matrices(model: GPT) -> list:
+def _matrices(model: GPT) -> list[Any]:
+    """Of each layer q, k, v, o, gate, up and down; then the token table and the head."""
     layers = [
         part
-        for b in model.blocks
+        for b in cast(list[Any], model.blocks)
         for part in (b.attn.q, b.attn.k, b.attn.v, b.attn.o, b.mlp.gate, b.mlp.up, b.mlp.down)
     ]
     return [*layers, model.wte, model.head or model.wte]
@@ -195,27 +209,35 @@ class FusedDecoder:
 
     def __init__(self, model: GPT, team: Team) -> None:
         assert fits(model)
-        c = model.config
+        c, layers = model.config, cast(list[Any], model.blocks)
         self.model, self.team, n = model, team, team.n
         entries = [(m.blocks.data_ptr(), FORMS[m.form]) for m in _matrices(model)]
         self._matrices = np.array(entries[:-2], np.int64).reshape(c.n_layer, 7, 2)
         self._table, self._head = entries[-2], np.array(entries[-1], np.int64)
         self._row_bytes = model.wte.blocks[0].numel()
-        self._norms = self._stack([[b.attn_norm.weight, b.mlp_norm.weight] for b in model.blocks] + [[model.norm.weight] * 2])
+        self._norms = self._stack(
+            [[b.attn_norm.weight, b.mlp_norm.weight] for b in layers] + [[model.norm.weight] * 2]
+        )
         empty = np.zeros((c.n_layer, 0, c.hs), np.float32)
         self._qk_norms = (
-            self._stack([[b.attn.q_norm.weight, b.attn.k_norm.weight] for b in model.blocks]) if c.qk_norm else empty
+            self._stack([[b.attn.q_norm.weight, b.attn.k_norm.weight] for b in layers])
+            if c.qk_norm
+            else empty
         )
         qkv = (c.n_head + 2 * c.kv_heads) * c.hs
         self._biases = np.zeros((c.n_layer, 0), np.float32)
         if c.qkv_bias:
-            rows = [torch.cat([b.attn.q.bias, b.attn.k.bias, b.attn.v.bias]) for b in model.blocks]
+            rows = [torch.cat([b.attn.q.bias, b.attn.k.bias, b.attn.v.bias]) for b in layers]
             self._biases = torch.stack(rows).float().numpy()
         self._cos, self._sin = (t.numpy() for t in model.rotary(torch.device("cpu")))
         widest = max(c.n_embd, c.ff, qkv)
         f32 = np.float32
         self._vectors = (np.zeros(c.n_embd, f32), np.zeros(qkv, f32), np.zeros(c.ff, f32))
-        self._shares = (np.zeros((n, c.n_head, c.hs), f32), np.zeros((n, c.n_head), f32), np.zeros((n, c.n_head), f32))
+        self._shares = (
+            np.zeros((n, c.n_head, c.hs), f32),
+            np.zeros((n, c.n_head), f32),
+            np.zeros((n, c.n_head), f32),
+        )
         blocks = -(-widest // 32)
         self._scratch = (
             np.zeros((n, widest), f32), np.zeros((n, blocks * 32), np.int8),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError
+from luoxia.core.errors import MalformedFileError
 from luoxia.core.runtime import resolve
 from luoxia.generate.text import TextModel
 from luoxia.weights import catalogue
@@ -14,11 +14,17 @@ from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
 
 
-def load(name_or_path: str | Path, *, device: str | None = None, dtype: str | None = None, threads: int | None = None) -> TextModel:
+def load(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    threads: int | None = None,
+) -> TextModel:
     """The model of that catalogue id, or in that GGUF file or Hugging Face folder.
 
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
-    :class:`UnknownModelError`, :class:`ModelNotHereError` or :class:`MalformedFileError`.
+    ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
     name, path = _locate(name_or_path)
     runtime = resolve(device, dtype, threads)
@@ -33,19 +39,18 @@ def load(name_or_path: str | Path, *, device: str | None = None, dtype: str | No
 
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
-        entry = catalogue.find(name_or_path)
-        if not catalogue.is_here(entry):
-            raise ModelNotHereError(
-                f"{entry.id} is not on this machine; get it with: luoxia models get {entry.id}",
-                f"本机没有 {entry.id}；请运行：luoxia models get {entry.id}",
-            )
-        return entry.id, catalogue.verified(entry)
+        return name_or_path, catalogue.verified(catalogue.find(name_or_path))
     path = Path(name_or_path)
     if path.is_dir() or path.suffix == ".gguf":
         if not path.exists():
-            raise MalformedFileError(f"there is no file {path}; check the path", f"没有文件 {path}；请检查路径")
+            raise MalformedFileError(
+                f"there is no file {path}; check the path", f"没有文件 {path}；请检查路径"
+            )
         return path.stem, path
     if path.is_file():
-        raise MalformedFileError(f"{path} is neither a GGUF file nor a model folder", f"{path} 既不是 GGUF 文件，也不是模型文件夹")
-    entry = catalogue.find(str(name_or_path))  # raises with the nearest names
-    raise UnknownModelError(str(entry.id), str(entry.id))
+        raise MalformedFileError(
+            f"{path} is neither a GGUF file nor a model folder", f"{path} 既不是 GGUF 文件，也不是模型文件夹"
+        )
+    return str(name_or_path), catalogue.verified(
+        catalogue.find(str(name_or_path))
+    )  # raises with the nearest names

@@ -49,7 +49,10 @@ class Sampling:
         for name, low, high in ranges:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise UserError(f"{name} is {value}; give a number from {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high} 的数")
+                raise UserError(
+                    f"{name} is {value}; give a number from {low} to {high}",
+                    f"{name} 为 {value}；请给 {low} 到 {high} 的数",
+                )
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if len(self.stop) > MAX_STOPS or not all(0 < len(s) <= MAX_STOP_LENGTH for s in self.stop):
             raise UserError(

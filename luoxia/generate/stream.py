@@ -61,7 +61,9 @@ class TextStream:
     Stop texts are not part of the answer, and nothing that could still become one is given out.
     """
 
-    def __init__(self, model: TextModel, ids: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> None:
+    def __init__(
+        self, model: TextModel, ids: Sequence[int], sampling: Sampling, constraint: Constraint | None
+    ) -> None:
         self.seed = seeds.checked(sampling.seed)
         self.prompt_tokens = len(ids)
         self.completion_tokens = 0

@@ -14,7 +14,7 @@ from luoxia.generate.constraint import Constraint
 from luoxia.generate.decoding import BatchDecoding
 from luoxia.generate.fused import FusedDecoder, fits
 from luoxia.generate.sampling import Chooser, Sampling
-from luoxia.generate.stream import FinishReason, TextStream, Emitter
+from luoxia.generate.stream import Emitter, FinishReason, TextStream
 from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.models.tokenizer import Message, Tokenizer
 from luoxia.nn.kernels import Team
@@ -39,7 +39,9 @@ class TextModel:
     context ends with ``finish_reason`` "length".
     """
 
-    def __init__(self, id: str, network: GPT, tokenizer: Tokenizer, runtime: Runtime, team: Team | None = None) -> None:
+    def __init__(
+        self, id: str, network: GPT, tokenizer: Tokenizer, runtime: Runtime, team: Team | None = None
+    ) -> None:
         self.id, self.network, self.tokenizer, self.runtime = id, network, tokenizer, runtime
         self.fused = FusedDecoder(network, team or Team(runtime.threads)) if fits(network) else None
         self.lock = threading.Lock()
@@ -57,13 +59,19 @@ class TextModel:
         """Continue ``prompt`` as it stands."""
         return self.stream_ids(self.tokenizer.encode(prompt), constraint=constraint, **sampling)
 
-    def chat(self, messages: Sequence[Message], *, constraint: Constraint | None = None, **sampling: Any) -> TextStream:
+    def chat(
+        self, messages: Sequence[Message], *, constraint: Constraint | None = None, **sampling: Any
+    ) -> TextStream:
         """Answer a conversation of ``{"role": ..., "content": ...}`` in the model's own chat format."""
         if not messages:
-            raise UserError("the conversation is empty; give at least one message", "对话为空；请至少给一条消息")
+            raise UserError(
+                "the conversation is empty; give at least one message", "对话为空；请至少给一条消息"
+            )
         return self.stream_ids(self.tokenizer.chat(messages), constraint=constraint, **sampling)
 
-    def stream_ids(self, ids: Sequence[int], *, constraint: Constraint | None = None, **sampling: Any) -> TextStream:
+    def stream_ids(
+        self, ids: Sequence[int], *, constraint: Constraint | None = None, **sampling: Any
+    ) -> TextStream:
         """Continue token ``ids``."""
         return TextStream(self, self._checked(ids), Sampling(**sampling), constraint)
 
@@ -80,7 +88,9 @@ class TextModel:
             decoding = BatchDecoding(self.network, ids, new)
             logits = decoding.prefill()
             for left in range(new, 0, -1):
-                tokens = [row.take(row_logits, last=left == 1) for row, row_logits in zip(rows, logits, strict=True)]
+                tokens = [
+                    row.take(row_logits, last=left == 1) for row, row_logits in zip(rows, logits, strict=True)
+                ]
                 if all(row.reason for row in rows):
                     break
                 logits = decoding.step(tokens)
@@ -100,7 +110,9 @@ class TextModel:
 class _Row:
     """One sample of a batch: chooses its tokens until it has its reason to end."""
 
-    def __init__(self, tokenizer: Tokenizer, sampling: Sampling, seed: int, index: int, prompt: Sequence[int]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, sampling: Sampling, seed: int, index: int, prompt: Sequence[int]
+    ) -> None:
         self._choose = Chooser(sampling, seeds.generator(seed, index))
         self._out, self._stops, self._seed = Emitter(tokenizer, sampling.stop), tokenizer.stop_ids, seed
         self._seen, self._prompt_tokens, self._new = list(prompt), len(prompt), 0

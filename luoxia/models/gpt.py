@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luoxia.nn.attention import CausalSelfAttention, KVCache
-from luoxia.nn.rotary import rotary_table
+from luoxia.nn.rotary import rotary_table, spread
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class GPTConfig:
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
-        sizes = {name: getattr(self, name) for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")}
+        sizes = {
+            name: getattr(self, name) for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
+        }
         sizes |= {"n_kv_head": self.kv_heads, "head_size": self.hs, "n_ff": self.ff}
         for name, size in sizes.items():
             if size < 1:
@@ -107,8 +109,7 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.float()
-        return (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
 
 
 def _norm(config: GPTConfig, size: int) -> nn.Module:
@@ -137,7 +138,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(config.ff, config.n_embd, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.silu(self.gate(x)).mul_(self.up(x)) if not x.requires_grad else F.silu(self.gate(x)) * self.up(x))
+        return self.down(F.silu(self.gate(x)) * self.up(x))
 
 
 class Block(nn.Module):
@@ -167,14 +168,15 @@ class Block(nn.Module):
         rotary: tuple[Tensor, Tensor] | None,
         cache: KVCache | None,
         layer: int,
-        compute: torch.dtype | None,
+        compute: torch.dtype,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x), rotary, cache, layer, compute)
-        return x + self.mlp(self.mlp_norm(x))
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer)
+        return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
 class GPT(nn.Module):
-    """ids (B, T) int64 -> logits (B, T, V). ``compute`` is the dtype of attention products, None for x's own.
+    """ids (B, T) int64 -> logits (B, T, V). ``compute``, when set, is the dtype inside the branches of each block; the
+    residual stream and the norms keep that of the embedding.
 
     Weights are drawn as published from ``generator``, or left alone on the meta device.
     """
@@ -207,9 +209,9 @@ class GPT(nn.Module):
             x = x + self.wpe(positions)
         else:
             cos, sin = self.rotary(x.device)
-            rotary = cos[positions].unsqueeze(1), sin[positions].unsqueeze(1)  # (B or 1, 1, T, hs/2)
+            rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute)
+            x = block(x, rotary, cache, i, self.compute or x.dtype)
         if cache is not None:
             cache.length += new
         return self.norm(x)
@@ -229,7 +231,9 @@ class GPT(nn.Module):
             self._rotary = cos.to(device), sin.to(device)
         return self._rotary
 
-    def cache(self, batch: int, size: int, *, dtype: torch.dtype | None = None, start: Tensor | None = None) -> KVCache:
+    def cache(
+        self, batch: int, size: int, *, dtype: torch.dtype | None = None, start: Tensor | None = None
+    ) -> KVCache:
         """An empty cache for ``batch`` samples of up to ``size`` tokens."""
         c, at = self.config, next(iter(self.norm.parameters()))
         kind = dtype or self.compute or at.dtype

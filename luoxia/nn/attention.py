@@ -57,7 +57,9 @@ class KVCache:
         return at if self.start is None else (at - self.start[:, None]).clamp(min=0)
 
 
-def visible(new: int, total: int, band: int | None, start: Tensor | None, device: torch.device) -> Tensor | None:
+def visible(
+    new: int, total: int, band: int | None, start: Tensor | None, device: torch.device
+) -> Tensor | None:
     """Mask (B or 1, 1, new, total), True where a query may look; None when it would be True throughout."""
     if new == 1 and start is None and (band is None or total <= band):
         return None
@@ -108,20 +110,21 @@ class CausalSelfAttention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
-        compute: torch.dtype | None = None,
     ) -> Tensor:
         batch, new, _ = x.shape
 
         def heads(y: Tensor, n: int) -> Tensor:
             return y.view(batch, new, n, self.head_size).transpose(1, 2)  # (B, n, T, hs)
 
-        q, k, v = heads(self.q(x), self.n_head), heads(self.k(x), self.n_kv_head), heads(self.v(x), self.n_kv_head)
+        q, k, v = (
+            heads(self.q(x), self.n_head),
+            heads(self.k(x), self.n_kv_head),
+            heads(self.v(x), self.n_kv_head),
+        )
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = rotate(q, *rotary), rotate(k, *rotary)
-        if compute is not None:
-            q, k, v = q.to(compute), k.to(compute), v.to(compute)
         start = None
         if cache is not None:
             k, v = cache.append(layer, k, v)
@@ -130,4 +133,4 @@ class CausalSelfAttention(nn.Module):
         plain = start is None and new == total and (self.band is None or total <= self.band)
         mask = None if plain else visible(new, total, self.band, start, x.device)
         y = attend(q, k, v, mask, causal=plain and new > 1)
-        return self.o(y.transpose(1, 2).reshape(batch, new, -1).to(x.dtype))
+        return self.o(y.transpose(1, 2).reshape(batch, new, -1))

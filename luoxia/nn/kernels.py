@@ -11,22 +11,37 @@ so that a row costs one integer dot product a block:
 The functions take addresses and are called with the interpreter lock released.
 """
 
+# pyright: reportCallIssue=false
+# An intrinsic is declared with the typing context that Numba passes, and called without it.
+
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import numba
 import numpy as np
 import platformdirs
 from numba import njit, types
+from numba.core import config
 
 from luoxia.nn import simd
-from luoxia.nn.simd import atomic_add, atomic_load, bits_float, dot_q4_1, dot_q8_0, float_bits, load_f16, load_u8
+from luoxia.nn.simd import (
+    atomic_add,
+    atomic_load,
+    bits_float,
+    dot_q4_1,
+    dot_q8_0,
+    float_bits,
+    load_f16,
+    load_u8,
+)
 
 Q4_1, Q8_0 = 0, 1
+
+numba_config: Any = config  # its settings are made at run time
 
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
 
@@ -41,13 +56,14 @@ def compiled(*sources: str) -> Callable:
     folder = Path(platformdirs.user_cache_path("luoxia")) / "kernels" / digest
 
     def decorate(function: Callable) -> Callable:
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        before = numba_config.CACHE_DIR
+        numba_config.CACHE_DIR = str(folder)
         try:
-            return njit(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, cache=True, error_model="numpy")(
-                function
-            )
+            return njit(
+                nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, cache=True, error_model="numpy"
+            )(function)
         finally:
-            numba.config.CACHE_DIR = before
+            numba_config.CACHE_DIR = before
 
     return decorate
 
@@ -170,7 +186,11 @@ def unpack_f32(weights, form, first, last, n_blocks, out):
 def vectors_times(weights, form, first, last, n_blocks, x, out):
     """out[b, r] = <row r, x[b]> for a few vectors x (B, n_blocks * 32): each row is read from memory once."""
     batch, n = x.shape
-    xq, xs, xsum = np.empty((batch, n), np.int8), np.empty((batch, n_blocks), np.float32), np.empty((batch, n_blocks), np.float32)
+    xq, xs, xsum = (
+        np.empty((batch, n), np.int8),
+        np.empty((batch, n_blocks), np.float32),
+        np.empty((batch, n_blocks), np.float32),
+    )
     for b in range(batch):
         quantise(x[b], n, xq[b], xs[b], xsum[b])
     stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
@@ -191,7 +211,9 @@ class Team:
         self._pool = ThreadPoolExecutor(self.n - 1, thread_name_prefix="luoxia") if self.n > 1 else None
 
     def run(self, function: Callable, *args: object) -> None:
-        others = [self._pool.submit(function, k, self.n, *args) for k in range(1, self.n)] if self._pool else []
+        others = (
+            [self._pool.submit(function, k, self.n, *args) for k in range(1, self.n)] if self._pool else []
+        )
         function(0, self.n, *args)
         for other in others:
             other.result()

@@ -64,7 +64,9 @@ class BlockWeights(nn.Module):
     def __init__(self, blocks: Tensor, form: str, team: Team, unpacked: torch.dtype = torch.float32) -> None:
         super().__init__()
         if blocks.dtype != torch.uint8 or blocks.ndim != 3 or blocks.shape[-1] != BLOCK_BYTES[form]:
-            raise ValueError(f"{form} blocks are uint8 (rows, n_blocks, {BLOCK_BYTES[form]}), not {tuple(blocks.shape)}")
+            raise ValueError(
+                f"{form} blocks are uint8 (rows, n_blocks, {BLOCK_BYTES[form]}), not {tuple(blocks.shape)}"
+            )
         self.register_buffer("blocks", blocks.contiguous())
         self.form, self.team, self.unpacked = form, team, unpacked
         self.rows, self.n_blocks = blocks.shape[0], blocks.shape[1]
@@ -91,13 +93,13 @@ class BlockWeights(nn.Module):
         return dense
 
     def times(self, x: Tensor) -> Tensor:
-        """x (..., columns) -> (..., rows), float32."""
+        """x (..., columns) -> (..., rows) in x's dtype."""
         flat = x.reshape(-1, x.shape[-1])
         if len(flat) < FEW_ROWS and self.blocks.device.type == "cpu":
             out = self._few(flat.float())
         else:
-            out = F.linear(flat.to(self.unpacked), self.dense()).float()
-        return out.view(*x.shape[:-1], self.rows)
+            out = F.linear(flat.to(self.unpacked), self.dense())
+        return out.to(x.dtype).view(*x.shape[:-1], self.rows)
 
     def _few(self, x: Tensor) -> Tensor:
         from luoxia.nn import kernels
@@ -106,16 +108,20 @@ class BlockWeights(nn.Module):
         vectors, result = x.contiguous().numpy(), out.numpy()
         address, form = self.blocks.data_ptr(), FORMS[self.form]
         self.team.split(
-            lambda first, last: kernels.vectors_times(address, form, first, last, self.n_blocks, vectors, result),
+            lambda first, last: kernels.vectors_times(
+                address, form, first, last, self.n_blocks, vectors, result
+            ),
             self.rows,
         )
         return out
 
 
 class BlockLinear(BlockWeights):
-    """y = x W^T + b with W in blocks: x (..., in) float -> y (..., out) float32. For inference only."""
+    """y = x W^T + b with W in blocks: x (..., in) -> y (..., out) of one dtype. For inference only."""
 
-    def __init__(self, blocks: Tensor, form: str, team: Team, unpacked: torch.dtype, bias: Tensor | None = None) -> None:
+    def __init__(
+        self, blocks: Tensor, form: str, team: Team, unpacked: torch.dtype, bias: Tensor | None = None
+    ) -> None:
         super().__init__(blocks, form, team, unpacked)
         self.register_buffer("bias", bias)
 

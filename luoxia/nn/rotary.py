@@ -9,7 +9,12 @@ from torch import Tensor
 
 
 def llama3_factors(
-    head_size: int, theta: float, factor: float, low_freq_factor: float, high_freq_factor: float, original_context: int
+    head_size: int,
+    theta: float,
+    factor: float,
+    low_freq_factor: float,
+    high_freq_factor: float,
+    original_context: int,
 ) -> tuple[float, ...]:
     """What Llama 3.1 divides each frequency by, to reach ``factor`` times the context it was trained on: long waves
     by ``factor``, short ones by 1, those in between by a blend."""
@@ -31,6 +36,12 @@ def rotary_table(
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair (x_i, x_{i+hs/2}) by its angle. x (B, nh, T, hs); cos, sin (B or 1, 1, T, hs/2)."""
+    """Turn each pair (x_i, x_{i+hs/2}) by its angle. x (B, nh, T, hs); cos, sin (B or 1, 1, T, hs) as :func:`spread`
+    gives them."""
     a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+    return torch.addcmul(x * cos, torch.cat([b, a], dim=-1), sin).to(x.dtype)
+
+
+def spread(cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """cos and sin (..., hs / 2) to the (cos, cos) and (-sin, sin) that :func:`rotate` multiplies by."""
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)

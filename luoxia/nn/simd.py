@@ -90,13 +90,17 @@ def _dot_blocks(builder, args, block_bytes: int, read_block):
         i4 = builder.mul(i, ir.Constant(I64, 4))
         d, m, partial = read_block(builder, base, x)
         scale = builder.fmul(d, _load(builder, xs, i4, F32, 4))
-        term = builder.fmul(builder.sitofp(partial, _vector(F32, 8)), _splat(builder, scale, 8), flags=("contract",))
+        term = builder.fmul(
+            builder.sitofp(partial, _vector(F32, 8)), _splat(builder, scale, 8), flags=("contract",)
+        )
         builder.store(builder.fadd(builder.load(acc), term, flags=("contract",)), acc)
         if m is not None:
             term = builder.fmul(m, _load(builder, xsum, i4, F32, 4), flags=("contract",))
             builder.store(builder.fadd(builder.load(offset), term, flags=("contract",)), offset)
     zero = ir.Constant(F32, 0.0)
-    total = _call(builder, "llvm.vector.reduce.fadd.v8f32", F32, [zero, builder.load(acc)], fastmath=("fast",))
+    total = _call(
+        builder, "llvm.vector.reduce.fadd.v8f32", F32, [zero, builder.load(acc)], fastmath=("fast",)
+    )
     return builder.fadd(total, builder.load(offset))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
@@ -29,3 +30,13 @@ def document(app: FastAPI) -> dict[str, Any]:
         whole["components"]["schemas"] |= events["$defs"]
         app.openapi_schema = whole
     return app.openapi_schema
+
+
+def main() -> None:
+    from luoxia.server.app import create_app
+
+    print(json.dumps(create_app().openapi(), indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

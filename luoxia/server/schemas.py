@@ -52,6 +52,15 @@ def _joined(value: object) -> object:
         raise PydanticCustomError("text_parts", "takes text parts only") from error
 
 
+def _whole_characters(text: str) -> str:
+    """JSON can escape half a character; no tokenizer can read it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PydanticCustomError("string_unicode", "is not valid Unicode") from error
+    return text
+
+
 def _not_supported(value: object) -> object:
     """Only what changes nothing is let through: nothing, zero, false, or an empty collection."""
     if value is None or value == 0 or value in ([], {}):
@@ -91,7 +100,8 @@ Stops = Annotated[
     BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
     Field(max_length=4),
 ]
-Content = Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
+Unicode = Annotated[str, AfterValidator(_whole_characters)]
+Content = Annotated[Unicode, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
 NotSupported = Annotated[None, BeforeValidator(_not_supported, json_schema_input_type=Any)]
 AtMostOne = Annotated[None, BeforeValidator(_at_most_one, json_schema_input_type=int | None)]
 JsonSchema = Annotated[dict[str, Any], AfterValidator(_shallow)]
@@ -171,7 +181,7 @@ class ChatRequest(Generation):
 
 class CompletionRequest(Generation):
     prompt: Annotated[
-        list[str],
+        list[Unicode],
         BeforeValidator(_listed, json_schema_input_type=str | list[str]),
         Field(min_length=1, max_length=16),
         AfterValidator(_all_with_text),

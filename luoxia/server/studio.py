@@ -22,7 +22,7 @@ class Studio(StaticFiles):
         self.folder = folder
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if not (self.folder / "index.html").is_file():
+        if scope["method"] in ("GET", "HEAD") and not (self.folder / "index.html").is_file():
             if path != ".":
                 raise HTTPException(404)
             raise NoStudioError(

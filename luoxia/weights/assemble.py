@@ -15,7 +15,9 @@ from luoxia.weights.blocks import Blocks
 Tensors = dict[str, Tensor | Blocks]
 
 
-def assemble(config: GPTConfig, tensors: Tensors, runtime: Runtime, *, source: str, team: Team | None = None) -> GPT:
+def assemble(
+    config: GPTConfig, tensors: Tensors, runtime: Runtime, *, source: str, team: Team | None = None
+) -> GPT:
     """A :class:`GPT` in evaluation mode with every tensor in its place.
 
     Matrices that come as :class:`Blocks` stay so; the others take ``runtime.dtype`` on an accelerator and float32
@@ -33,7 +35,11 @@ def assemble(config: GPTConfig, tensors: Tensors, runtime: Runtime, *, source: s
             bias = tensors.get(f"{place}.bias")
             assert bias is None or isinstance(bias, Tensor)
             owner, _, leaf = place.rpartition(".")
-            setattr(model.get_submodule(owner), leaf, _block_module(model.get_submodule(place), tensor, bias, team, runtime))
+            setattr(
+                model.get_submodule(owner),
+                leaf,
+                _block_module(model.get_submodule(place), tensor, bias, team, runtime),
+            )
         else:
             floats[name] = tensor.to(runtime.device, _kept_dtype(tensor, runtime))
     for place, module in model.named_modules():
@@ -50,7 +56,9 @@ def _kept_dtype(tensor: Tensor, runtime: Runtime) -> torch.dtype:
     return torch.float32 if runtime.device.type == "cpu" else runtime.dtype
 
 
-def _block_module(module: nn.Module, blocks: Blocks, bias: Tensor | None, team: Team, runtime: Runtime) -> nn.Module:
+def _block_module(
+    module: nn.Module, blocks: Blocks, bias: Tensor | None, team: Team, runtime: Runtime
+) -> nn.Module:
     if isinstance(module, nn.Embedding):
         return BlockEmbedding(blocks.data, blocks.form, team, runtime.dtype)
     return BlockLinear(blocks.data, blocks.form, team, runtime.dtype, None if bias is None else bias.float())
@@ -69,4 +77,6 @@ def _compare(wanted: dict[str, tuple[int, ...]], tensors: Tensors, source: str) 
     ):
         if names:
             some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-            raise MalformedFileError(f"{source} {en} {some} ({len(names)} in all)", f"{source} {zh} {some}（共 {len(names)} 个）")
+            raise MalformedFileError(
+                f"{source} {en} {some} ({len(names)} in all)", f"{source} {zh} {some}（共 {len(names)} 个）"
+            )

@@ -82,7 +82,7 @@ class _Report:
 
     def _tell(self, state: str, done: int, message: str) -> None:
         if self.progress is not None:
-            self.progress(ProgressEvent(state, min(done, self.entry.size), self.entry.size, message))
+            self.progress(ProgressEvent(state, done, self.entry.size, message))
 
 
 def _bring_whole(entry: Entry, report: _Report) -> None:

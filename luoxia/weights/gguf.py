@@ -31,7 +31,16 @@ _STRING, _ARRAY = 8, 9
 
 # Weights in a block, and its bytes: F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, BF16. The library knows the others, but
 # importing it takes longer than opening a file.
-_BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 8: (32, 34), 12: (256, 144), 14: (256, 210), 30: (1, 2)}
+_BLOCKS = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    3: (32, 20),
+    8: (32, 34),
+    12: (256, 144),
+    14: (256, 210),
+    30: (1, 2),
+}
 
 Value = bool | int | float | str | list
 
@@ -122,7 +131,9 @@ class GGUFFile:
         try:
             self._file: BinaryIO = self.path.open("rb")
         except OSError as error:
-            raise MalformedFileError(f"{self.path} cannot be opened: {error.strerror}", f"无法打开 {self.path}：{error.strerror}") from error
+            raise MalformedFileError(
+                f"{self.path} cannot be opened: {error.strerror}", f"无法打开 {self.path}：{error.strerror}"
+            ) from error
         try:
             self.metadata, self.tensors = _parse(_Header(self.path, self._file))
         except MalformedFileError:
@@ -143,7 +154,8 @@ class GGUFFile:
         data = np.fromfile(self._file, np.uint8, info.size)
         if len(data) != info.size:
             raise MalformedFileError(
-                f"{self.path} ends inside tensor {name}; fetch or copy it again", f"{self.path} 在张量 {name} 处中断；请重新获取或复制"
+                f"{self.path} ends inside tensor {name}; fetch or copy it again",
+                f"{self.path} 在张量 {name} 处中断；请重新获取或复制",
             )
         return torch.from_numpy(data).view(rows, -1), info.type
 
@@ -173,7 +185,9 @@ def _parse(header: _Header) -> tuple[dict[str, Value], dict[str, TensorInfo]]:
     for name, shape, kind, offset in infos:
         size = _byte_size(header, name, shape, kind)
         if start + offset + size > header.file_size:
-            header.fail(f"tensor {name!r:.80} lies past the end of the file", f"张量 {name!r:.80} 超出文件末尾")
+            header.fail(
+                f"tensor {name!r:.80} lies past the end of the file", f"张量 {name!r:.80} 超出文件末尾"
+            )
         if name in tensors:
             header.fail(f"tensor {name!r:.80} stands twice", f"张量 {name!r:.80} 重复")
         tensors[name] = TensorInfo(name, shape, kind, start + offset, size)
@@ -184,7 +198,9 @@ def _tensor_info(header: _Header) -> tuple[str, tuple[int, ...], int, int]:
     name = header.string()
     dimensions = int(header.scalar("I"))
     if not 1 <= dimensions <= MAX_DIMENSIONS:
-        header.fail(f"tensor {name!r:.80} has {dimensions} dimensions", f"张量 {name!r:.80} 有 {dimensions} 维")
+        header.fail(
+            f"tensor {name!r:.80} has {dimensions} dimensions", f"张量 {name!r:.80} 有 {dimensions} 维"
+        )
     shape = tuple(header.count("a dimension", header.file_size * 32) for _ in range(dimensions))[::-1]
     if 0 in shape:
         header.fail(f"tensor {name!r:.80} is empty", f"张量 {name!r:.80} 为空")
@@ -201,7 +217,9 @@ def _byte_size(header: _Header, name: str, shape: tuple[int, ...], kind: int) ->
     try:
         block, size = _BLOCKS.get(kind) or _rare_block(kind)
     except (ValueError, KeyError):
-        header.fail(f"tensor {name!r:.80} has the unknown type {kind}", f"张量 {name!r:.80} 的类型 {kind} 未知")
+        header.fail(
+            f"tensor {name!r:.80} has the unknown type {kind}", f"张量 {name!r:.80} 的类型 {kind} 未知"
+        )
     if shape[-1] % block:
         header.fail(
             f"rows of {shape[-1]} in tensor {name!r:.80} are not whole blocks of {block}",

@@ -45,7 +45,9 @@ def load_gguf(path: str | Path, runtime: Runtime, *, dense: bool = False) -> tup
     """The decoder in the GGUF file ``path``. ``dense`` unpacks every matrix to float32 instead of keeping blocks."""
     with GGUFFile(path) as file:
         config = read_config(file)
-        model = assemble(config, _tensors(file, config, dense or runtime.device.type != "cpu"), runtime, source=str(path))
+        model = assemble(
+            config, _tensors(file, config, dense or runtime.device.type != "cpu"), runtime, source=str(path)
+        )
         return model, tokenizer_from_gguf(file)
 
 
@@ -55,7 +57,11 @@ def _refuse(file: GGUFFile, en: str, zh: str) -> NoReturn:
 
 def _number(file: GGUFFile, key: str, kind: type, default: float | None = None) -> float:
     value = file.metadata.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not isinstance(value, int)):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (kind is int and not isinstance(value, int))
+    ):
         _refuse(file, f"{key} is {str(value)[:40]!r}, not a number", f"{key} 为 {str(value)[:40]!r}，不是数")
     if not 0 < value < 2**40:
         _refuse(file, f"{key} is {value}, out of range", f"{key} 为 {value}，超出范围")
@@ -67,10 +73,16 @@ def read_config(file: GGUFFile) -> GPTConfig:
     arch = file.metadata.get("general.architecture")
     if arch not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        _refuse(file, f"architecture {str(arch)[:40]!r} is not one of {known}", f"架构 {str(arch)[:40]!r} 不在 {known} 之列")
+        _refuse(
+            file,
+            f"architecture {str(arch)[:40]!r} is not one of {known}",
+            f"架构 {str(arch)[:40]!r} 不在 {known} 之列",
+        )
     if file.metadata.get(f"{arch}.rope.scaling.type", "none") not in ("none", "linear"):
         kind = file.metadata[f"{arch}.rope.scaling.type"]
-        _refuse(file, f"rope scaling {str(kind)[:40]!r} is not supported", f"不支持 rope 缩放 {str(kind)[:40]!r}")
+        _refuse(
+            file, f"rope scaling {str(kind)[:40]!r} is not supported", f"不支持 rope 缩放 {str(kind)[:40]!r}"
+        )
 
     def size(key: str, default: float | None = None) -> int:
         return int(_number(file, f"{arch}.{key}", int, default))
@@ -133,7 +145,11 @@ def _tensors(file: GGUFFile, config: GPTConfig, dense: bool) -> Tensors:
         stem, _, leaf = rest.rpartition(".")
         if stem == "attn_qkv":
             nq, nk = config.n_head * config.hs, config.kv_heads * config.hs
-            for part, rows in (("q", slice(0, nq)), ("k", slice(nq, nq + nk)), ("v", slice(nq + nk, nq + 2 * nk))):
+            for part, rows in (
+                ("q", slice(0, nq)),
+                ("k", slice(nq, nq + nk)),
+                ("v", slice(nq + nk, nq + 2 * nk)),
+            ):
                 found[f"blocks.{prefix}.attn.{part}.{leaf}"] = _rows(value, rows)
             continue
         heads = {"attn_q": config.n_head, "attn_k": config.kv_heads}.get(stem)
@@ -151,6 +167,8 @@ def _halves_from_pairs(file: GGUFFile, name: str, value: Tensor | Blocks, heads:
     """Undo the row order that GGUF gives Llama's q and k, where rotary pairs lie side by side."""
     rows = len(value.data if isinstance(value, Blocks) else value)
     if rows % (2 * heads):
-        _refuse(file, f"{name} has {rows} rows for {heads} heads", f"{name} 有 {rows} 行，而注意力头为 {heads}")
+        _refuse(
+            file, f"{name} has {rows} rows for {heads} heads", f"{name} 有 {rows} 行，而注意力头为 {heads}"
+        )
     order = torch.arange(rows).view(heads, -1, 2).transpose(1, 2).reshape(-1)
     return _rows(value, cast(Tensor, order))

@@ -21,6 +21,7 @@ from luoxia.core.folder import write_atomically
 from luoxia.core.runtime import Runtime
 from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.models.tokenizer import Tokenizer
+from luoxia.nn.lowbit import BlockLinear, BlockWeights
 from luoxia.nn.rotary import llama3_factors
 from luoxia.weights.assemble import assemble
 from luoxia.weights.vocabulary import tokenizer_from_folder
@@ -75,7 +76,11 @@ def read_config(path: Path) -> tuple[GPTConfig, str]:
         family = raw["model_type"]
         if family not in FAMILIES:
             known = ", ".join(FAMILIES)
-            _refuse(path, f"model type {str(family)[:40]!r} is not one of {known}", f"模型类型 {str(family)[:40]!r} 不在 {known} 之列")
+            _refuse(
+                path,
+                f"model type {str(family)[:40]!r} is not one of {known}",
+                f"模型类型 {str(family)[:40]!r} 不在 {known} 之列",
+            )
         return (_gpt2_config(raw) if family == "gpt2" else _llama_config(raw, family)), family
     except MalformedFileError:
         raise
@@ -159,7 +164,11 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
         for name in names:
             if Path(name).name != name:
-                _refuse(index, f"shard {name!r:.80} is not a plain file name", f"分片 {name!r:.80} 不是单纯的文件名")
+                _refuse(
+                    index,
+                    f"shard {name!r:.80} is not a plain file name",
+                    f"分片 {name!r:.80} 不是单纯的文件名",
+                )
             tensors |= load_file(folder / name)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, MalformedFileError):
@@ -175,7 +184,9 @@ def from_huggingface(theirs: dict[str, Tensor], family: str, config: GPTConfig) 
     for name, tensor in theirs.items():
         if family == "gpt2" and not name.startswith(("transformer.", "lm_head.")):
             name = f"transformer.{name}"
-        if name.endswith((".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq")) or (family == "gpt2" and name.startswith("lm_head")):
+        if name.endswith((".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq")) or (
+            family == "gpt2" and name.startswith("lm_head")
+        ):
             continue  # buffers, and the second name of a tied table
         found = _LAYER.fullmatch(name)
         if not found:
@@ -197,11 +208,11 @@ def to_huggingface(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
     config = model.config
     family = _family(config)
     ours = {name: p.detach().float() for name, p in model.named_parameters()}
-    for place, module in model.named_modules():  # matrices in blocks are not parameters
-        if hasattr(module, "blocks") and isinstance(module.blocks, Tensor):
-            ours[f"{place}.weight"] = module.weight.float()
-            if getattr(module, "bias", None) is not None:
-                ours[f"{place}.bias"] = module.bias.float()
+    for place, module in model.named_modules():
+        if isinstance(module, BlockWeights):  # whose matrices are not parameters
+            ours[f"{place}.weight"] = module.weight
+            if isinstance(module, BlockLinear) and module.bias is not None:
+                ours[f"{place}.bias"] = module.bias
     outer, inner = (_GPT2, _GPT2_LAYER) if family == "gpt2" else (_LLAMA, _LLAMA_LAYER)
     outer, inner = {v: k for k, v in outer.items()}, {v: k for k, v in inner.items()}
     theirs: dict[str, Tensor] = {}
@@ -227,9 +238,28 @@ def to_huggingface(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _family(c: GPTConfig) -> str:
     if c.band is not None:
         raise ValueError("banded attention has no Hugging Face family to be written as")
-    rotary = (c.position, c.norm, c.mlp, c.out_bias, c.mlp_bias) == ("rotary", "rmsnorm", "swiglu", False, False)
-    learned = (c.position, c.norm, c.mlp, c.out_bias, c.mlp_bias) == ("learned", "layernorm", "gelu", True, True)
-    if learned and c.qkv_bias and c.tied_head and c.kv_heads == c.n_head and not c.qk_norm and c.hs * c.n_head == c.n_embd:
+    rotary = (c.position, c.norm, c.mlp, c.out_bias, c.mlp_bias) == (
+        "rotary",
+        "rmsnorm",
+        "swiglu",
+        False,
+        False,
+    )
+    learned = (c.position, c.norm, c.mlp, c.out_bias, c.mlp_bias) == (
+        "learned",
+        "layernorm",
+        "gelu",
+        True,
+        True,
+    )
+    if (
+        learned
+        and c.qkv_bias
+        and c.tied_head
+        and c.kv_heads == c.n_head
+        and not c.qk_norm
+        and c.hs * c.n_head == c.n_embd
+    ):
         return "gpt2"
     if rotary and not (c.qk_norm and c.qkv_bias):
         return "qwen3" if c.qk_norm else "qwen2" if c.qkv_bias else "llama"
@@ -254,7 +284,9 @@ def _raw_config(c: GPTConfig, family: str) -> dict[str, Any]:
         }
     if c.rope_factors is not None and len(set(c.rope_factors)) > 1:
         raise ValueError("frequencies divided one by one cannot be written to config.json")
-    architecture = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}[family]
+    architecture = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}[
+        family
+    ]
     return {
         "architectures": [architecture],
         "model_type": family,
@@ -277,7 +309,9 @@ def _raw_config(c: GPTConfig, family: str) -> dict[str, Any]:
     }
 
 
-def export_folder(model: GPT, tokenizer: Tokenizer, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Path:
+def export_folder(
+    model: GPT, tokenizer: Tokenizer, folder: str | Path, *, dtype: torch.dtype = torch.float32
+) -> Path:
     """Write ``model`` so that ``transformers`` loads it; weights in blocks are unpacked to ``dtype``."""
     folder = Path(folder)
     tensors, config = to_huggingface(model)

@@ -21,12 +21,22 @@ _LLAMA3 = (
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 # Names under which models end their turn; only those that the vocabulary marks as control tokens count.
-_ENDINGS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "</s>", "<end_of_turn>")
+_ENDINGS = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "</s>",
+    "<end_of_turn>",
+)
 _CONTROL, _USER_DEFINED = 3, 4
 
 
 def _refuse(source: object, en: str, zh: str) -> NoReturn:
-    raise MalformedFileError(f"the vocabulary in {source} cannot be used: {en}", f"{source} 中的词表无法使用：{zh}")
+    raise MalformedFileError(
+        f"the vocabulary in {source} cannot be used: {en}", f"{source} 中的词表无法使用：{zh}"
+    )
 
 
 def tokenizer_from_gguf(file: GGUFFile) -> Tokenizer:
@@ -61,12 +71,24 @@ def tokenizer_from_gguf(file: GGUFFile) -> Tokenizer:
 
 
 def assembled(
-    engine: tokenizers.Tokenizer, *, bos: str | None, eos: str | None, template: str | None, add_bos: bool, control: list[str]
+    engine: tokenizers.Tokenizer,
+    *,
+    bos: str | None,
+    eos: str | None,
+    template: str | None,
+    add_bos: bool,
+    control: list[str],
 ) -> Tokenizer:
     endings = {eos, *(e for e in _ENDINGS if e in control)} - {None}
     ids = (engine.token_to_id(cast(str, e)) for e in endings)
     return Tokenizer(
-        engine, bos, eos, frozenset(i for i in ids if i is not None), template, add_bos, tuple(c for c in control if c)
+        engine,
+        bos,
+        eos,
+        frozenset(i for i in ids if i is not None),
+        template,
+        add_bos,
+        tuple(c for c in control if c),
     )
 
 
@@ -108,7 +130,11 @@ def _byte_level(file: GGUFFile, tokens: list[str]) -> tokenizers.Tokenizer:
         if pre == "qwen2":
             engine.normalizer = normalizers.NFC()
     else:
-        _refuse(file.path, f"its way of splitting words, {str(pre)[:40]!r}, is not known", f"不认识的切词方式 {str(pre)[:40]!r}")
+        _refuse(
+            file.path,
+            f"its way of splitting words, {str(pre)[:40]!r}, is not known",
+            f"不认识的切词方式 {str(pre)[:40]!r}",
+        )
     engine.decoder = decoders.ByteLevel()
     return engine
 
@@ -120,7 +146,9 @@ def _sentence_piece(file: GGUFFile, tokens: list[str]) -> tokenizers.Tokenizer:
     vocabulary = _vocabulary(file, tokens)
     unknown = next((t for t in ("<unk>",) if t in vocabulary), None)
     engine = tokenizers.Tokenizer(
-        models.BPE(vocabulary, _merges(vocabulary, scores), unk_token=unknown, fuse_unk=True, byte_fallback=True)
+        models.BPE(
+            vocabulary, _merges(vocabulary, scores), unk_token=unknown, fuse_unk=True, byte_fallback=True
+        )
     )
     space = [normalizers.Replace(" ", "▁")]
     prefix = bool(file.metadata.get("tokenizer.ggml.add_space_prefix", True))

@@ -62,7 +62,7 @@ def test_step_by_step_equals_the_network(family, threads):
     assert cache.length == 40
     # bf16 keys and values and 8-bit activations on one side, float32 on the other.
     error = (mine - expected).norm(dim=1) / expected.norm(dim=1)
-    assert error.max() < 0.04
+    assert error.max() < 0.06
     assert error.max() > 0
 
 

@@ -50,10 +50,14 @@ def test_logits_equal_the_reference(name, tmp_path):
     theirs = reference(name)
     tokens = ids(2, 40, 97)
     expected = theirs(tokens).logits
-    assert (ours(theirs, tmp_path)(tokens) - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
+    assert (ours(theirs, tmp_path)(tokens) - expected).abs().max() < 1e-5 * max(
+        1.0, float(expected.abs().max())
+    )
 
 
-@pytest.mark.parametrize("changes", [{}, LLAMA, LLAMA | {"qk_norm": True}, {"band": 5}], ids=["gpt2", "llama", "qk", "banded"])
+@pytest.mark.parametrize(
+    "changes", [{}, LLAMA, LLAMA | {"qk_norm": True}, {"band": 5}], ids=["gpt2", "llama", "qk", "banded"]
+)
 @torch.no_grad()
 def test_cached_equals_uncached_whatever_the_chunks(changes):
     model, tokens = random_gpt(**changes), ids(2, 30)
@@ -85,8 +89,12 @@ def test_padding_at_the_left_changes_nothing(changes):
     cache = model.cache(2, 20, start=start)
     padded = [model(part, cache) for part in batch.split([10, 7], dim=1)]
     padded = torch.cat([*padded, model(torch.tensor([[5], [6]]), cache)], dim=1)
-    torch.testing.assert_close(padded[0, 8:], model(torch.cat([short, torch.tensor([[5]])], 1))[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(padded[1], model(torch.cat([long, torch.tensor([[6]])], 1))[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        padded[0, 8:], model(torch.cat([short, torch.tensor([[5]])], 1))[0], atol=1e-5, rtol=1e-5
+    )
+    torch.testing.assert_close(
+        padded[1], model(torch.cat([long, torch.tensor([[6]])], 1))[0], atol=1e-5, rtol=1e-5
+    )
 
 
 @torch.no_grad()
@@ -101,7 +109,9 @@ def test_banded_layers_equal_a_masked_dense_reference():
     for layer, block in enumerate(dense.blocks):
         h = block.attn_norm(x)
         q, k, v = (m(h).view(24, 4, 8).transpose(0, 1) for m in (block.attn.q, block.attn.k, block.attn.v))
-        scores = (q @ k.transpose(1, 2) / math.sqrt(8)).masked_fill(~(near if layer % 2 else causal), -math.inf)
+        scores = (q @ k.transpose(1, 2) / math.sqrt(8)).masked_fill(
+            ~(near if layer % 2 else causal), -math.inf
+        )
         x = x + block.attn.o((scores.softmax(-1) @ v).transpose(0, 1).reshape(1, 24, 32))
         x = x + block.mlp(block.mlp_norm(x))
     torch.testing.assert_close(banded(tokens), dense.logits(dense.norm(x)), atol=1e-5, rtol=1e-5)
@@ -163,7 +173,11 @@ def test_more_tokens_than_the_context_are_refused():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"n_kv_head": 3}, "not a multiple"), ({"n_layer": 0}, "n_layer is 0"), ({"head_size": 7, "position": "rotary"}, "odd")],
+    [
+        ({"n_kv_head": 3}, "not a multiple"),
+        ({"n_layer": 0}, "n_layer is 0"),
+        ({"head_size": 7, "position": "rotary"}, "odd"),
+    ],
 )
 def test_impossible_shapes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):

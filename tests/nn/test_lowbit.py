@@ -19,7 +19,9 @@ def weights(rows: int = 50, columns: int = 160, seed: int = 0) -> torch.Tensor:
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) * 0.3
 
 
-def linear(form: str, bias: bool = False, dtype: torch.dtype = torch.float32, threads: int = 2) -> BlockLinear:
+def linear(
+    form: str, bias: bool = False, dtype: torch.dtype = torch.float32, threads: int = 2
+) -> BlockLinear:
     extra = torch.arange(50.0) if bias else None
     return BlockLinear(pack(weights(), form), form, Team(threads), dtype, extra)
 

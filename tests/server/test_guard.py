@@ -16,13 +16,16 @@ from luoxia.server.runner import Runner
 CHAT = {"messages": [{"role": "user", "content": "hello"}]}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "localhost:7860", "LOCALHOST", "[::1]:7860", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:80", "localhost:7860", "LOCALHOST", "[::1]:7860", "[::1]"]
+)
 def test_loopback_names_are_ours(client: httpx.Client, host: str) -> None:
     assert client.get("/api/status", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:7860", "", "localhost.evil:80", "0.0.0.0"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:7860", "", "localhost.evil:80", "0.0.0.0"],
 )
 def test_a_rebound_name_is_refused(client: httpx.Client, host: str) -> None:
     answer = client.get("/api/status", headers={"Host": host})
@@ -41,7 +44,9 @@ def test_an_allowed_name_is_served_and_only_that(serving, model) -> None:
         assert httpx.get(f"{url}/api/status", headers={"Host": "other.example"}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost", ""])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost", ""]
+)
 def test_another_pages_request_changes_nothing(client: httpx.Client, model, origin: str) -> None:
     answer = client.post("/v1/chat/completions", json=CHAT, headers={"Origin": origin})
     assert (answer.status_code, model.asked) == (403, [])
@@ -70,12 +75,12 @@ def test_a_download_cannot_be_begun_from_elsewhere(client: httpx.Client) -> None
     assert client.post(address, headers={"Origin": "http://evil.example"}).status_code == 403
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
 def test_a_body_must_say_it_is_json(client: httpx.Client, model, kind: str) -> None:
     """These are what a page may send elsewhere without asking first."""
-    answer = client.post(
-        "/v1/chat/completions", content=b'{"messages": []}', headers={"Content-Type": kind}
-    )
+    answer = client.post("/v1/chat/completions", content=b'{"messages": []}', headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["error"]["code"], model.asked) == (415, "not_json", [])
 
 
@@ -161,7 +166,13 @@ def test_there_are_no_other_protocols() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/api/status"), ("GET", "/nowhere"), ("DELETE", "/api/status"), ("POST", "/v1/completions")],
+    [
+        ("GET", "/"),
+        ("GET", "/api/status"),
+        ("GET", "/nowhere"),
+        ("DELETE", "/api/status"),
+        ("POST", "/v1/completions"),
+    ],
 )
 def test_every_answer_is_locked_down(client: httpx.Client, method: str, path: str) -> None:
     headers = client.request(method, path).headers
@@ -186,7 +197,11 @@ def test_a_preflight_gets_no_permission(client: httpx.Client) -> None:
 
 
 async def _through(guard: Guard, receive, kind: str = "http") -> list[dict]:
-    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"transfer-encoding", b"chunked"),
+    ]
     scope = {"type": kind, "method": "POST", "path": "/x", "headers": headers}
     sent: list[dict] = []
 

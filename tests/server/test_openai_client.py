@@ -22,7 +22,11 @@ def test_chat(ai, model) -> None:
     assert answer.choices[0].message.role == "assistant"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.choices[0].logprobs is None
-    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (2, 3, 5)
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (
+        2,
+        3,
+        5,
+    )
     assert (answer.model, answer.object, answer.id[:9]) == (NAME, "chat.completion", "chatcmpl-")
     assert answer.luoxia == {
         "seed": 7,
@@ -69,7 +73,10 @@ def test_choices_have_seeds_of_their_own(ai, model) -> None:
     assert [stream.seed for stream in model.streams] == [10, 11, 12]
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 9)
     chunks = list(ai.chat.completions.create(model=NAME, messages=MESSAGES, seed=10, n=2, stream=True))
-    assert [(c.choices[0].index, c.luoxia["seed"]) for c in chunks if c.luoxia and not c.usage] == [(0, 10), (1, 11)]
+    assert [(c.choices[0].index, c.luoxia["seed"]) for c in chunks if c.luoxia and not c.usage] == [
+        (0, 10),
+        (1, 11),
+    ]
     assert [c.choices[0].index for c in chunks if c.choices[0].finish_reason] == [0, 1]
 
 
@@ -124,7 +131,10 @@ def test_messages_in_parts_and_developers(ai, model) -> None:
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
     ai.chat.completions.create(
         model=NAME,
-        messages=[{"role": "developer", "content": "Be brief."}, {"role": "user", "content": parts, "name": "x"}],
+        messages=[
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": parts, "name": "x"},
+        ],
     )
     assert model.asked[0][0] == [
         {"role": "system", "content": "Be brief."},

@@ -18,8 +18,9 @@ from luoxia.core.language import Text
 from luoxia.weights.catalogue import Entry
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of its own for the models of a test, in English."""
     folder = tmp_path / "home"
     monkeypatch.setenv("LUOXIA_HOME", str(folder))
     monkeypatch.setenv("LUOXIA_LANG", "en")

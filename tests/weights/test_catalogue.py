@@ -2,7 +2,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from luoxia.weights.catalogue import (
 from luoxia.weights.sources import Source
 
 MODEL = b"GGUF" + bytes(range(256))
+pytestmark = pytest.mark.usefixtures("home")
 ENTRIES = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
 
 
@@ -93,8 +93,8 @@ def test_card_is_found_in_an_installed_package(
     ("wrong", "offered"),
     [
         ("smollm2-135m", "smollm2-135m-instruct"),
-        ("SmolLM2-135M-Instruct", "smollm2-135m-instruct"),
-        ("qwen-coder", "qwen2.5-coder-1.5b-instruct"),
+        ("SMOLLM2-135M-INSTRUCT", "smollm2-135m-instruct"),
+        ("QWEN-CODER", "qwen2.5-coder-1.5b-instruct"),
         ("", "smollm2-135m-instruct"),
         ("../../etc/passwd", "smollm2-135m-instruct"),
     ],
@@ -102,8 +102,8 @@ def test_card_is_found_in_an_installed_package(
 def test_unknown_model_offers_the_nearest(wrong: str, offered: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         find(wrong)
-    assert offered in caught.value.text.en
-    assert offered in caught.value.text.zh
+    assert f"Did you mean {offered}" in caught.value.text.en
+    assert f"您要找的是 {offered}" in caught.value.text.zh
 
 
 def test_unknown_model_message_is_short_and_printable() -> None:
@@ -146,6 +146,7 @@ def test_altered_file_is_named_by_both_hashes_and_removed(tiny: Entry, placed: P
     verified(tiny)
     placed.write_bytes(content)
     os.utime(placed, ns=(1, 1))  # some file systems would give both writes the same time
+    assert is_here(tiny) == (len(content) == len(MODEL))
     with pytest.raises(FetchError) as caught:
         verified(tiny)
     for text in (caught.value.text.en, caught.value.text.zh):
@@ -155,6 +156,15 @@ def test_altered_file_is_named_by_both_hashes_and_removed(tiny: Entry, placed: P
         assert "luoxia models get tiny" in text
     assert not placed.exists()
     assert not is_here(tiny)
+
+
+def test_another_size_is_noticed_at_the_same_time(tiny: Entry, placed: Path) -> None:
+    verified(tiny)
+    status = placed.stat()
+    placed.write_bytes(MODEL[:-1])
+    os.utime(placed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(FetchError):
+        verified(tiny)
 
 
 def test_stamp_of_another_hash_proves_nothing(
@@ -213,8 +223,7 @@ def test_digest_of_the_next_bytes_only(tmp_path: Path) -> None:
     assert heard[-1] == 10
 
 
-def test_no_file_is_where_a_folder_is(tiny: Entry, placed: Path) -> None:
+def test_no_file_is_where_a_folder_is(placed: Path, entry_of: Callable[..., Entry]) -> None:
     placed.unlink()
     placed.mkdir()
-    assert not is_here(tiny)
-    shutil.rmtree(placed)
+    assert not is_here(entry_of(MODEL, size=placed.stat().st_size))

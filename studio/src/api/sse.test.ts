@@ -38,7 +38,9 @@ describe('events', () => {
   });
 
   test('joins several data lines and leaves other fields alone', async () => {
-    expect(await read([bytes('event: x\nid: 1\ndata: one\ndata:two\ndata\nretry: 5\n\n')])).toEqual(['one\ntwo\n']);
+    expect(await read([bytes('event: x\nid: 1\ndata: one\ndata:two\ndata\nretry: 5\n\n')])).toEqual([
+      'one\ntwo\n',
+    ]);
   });
 
   test('takes lone carriage returns and a byte order mark', async () => {

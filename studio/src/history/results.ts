@@ -1,5 +1,6 @@
+import { isSeed } from '../parts/seeds';
 import { forget, keep, kept, keptNames } from '../shell/kept';
-import { isSeed, orderFrom, record, text, type Order } from '../write/order';
+import { orderFrom, record, text, type Order } from '../write/order';
 
 export type Finish = 'stop' | 'length' | 'cancelled' | 'interrupted';
 
@@ -42,7 +43,8 @@ export function allResults(): Result[] {
 
 function resultFrom(id: string, value: unknown): Result | null {
   const from = record(value);
-  if (!isSeed(from['seed']) || typeof from['at'] !== 'number' || typeof from['text'] !== 'string') return null;
+  if (!isSeed(from['seed']) || typeof from['at'] !== 'number' || typeof from['text'] !== 'string')
+    return null;
   const finish = (['stop', 'length', 'cancelled'] as const).find((name) => name === from['finish']);
   return {
     ...orderFrom(value),
@@ -65,7 +67,8 @@ function amount(value: unknown): number | null {
 export function matching(results: Result[], query: string): Result[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   return results.filter((result) => {
-    const all = `${result.prompt}\n${result.text}\n${result.system}\n${result.model}\n${result.seed}`.toLowerCase();
+    const all =
+      `${result.prompt}\n${result.text}\n${result.system}\n${result.model}\n${result.seed}`.toLowerCase();
     return words.every((word) => all.includes(word));
   });
 }

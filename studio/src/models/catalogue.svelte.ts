@@ -48,7 +48,13 @@ class Catalogue {
   async get(id: string): Promise<boolean> {
     const now = this.getting[id];
     if (now && now.state !== 'failed') return false;
-    const entry: Getting = { state: 'fetching', done: 0, total: this.find(id)?.size ?? 0, message: '', secondsLeft: null };
+    const entry: Getting = {
+      state: 'fetching',
+      done: 0,
+      total: this.find(id)?.size ?? 0,
+      message: '',
+      secondsLeft: null,
+    };
     this.getting[id] = entry;
     remember(id, true);
     const started = performance.now();
@@ -64,7 +70,9 @@ class Catalogue {
           const seconds = (performance.now() - started) / 1000;
           const speed = (event.done - firstDone) / seconds;
           const secondsLeft =
-            event.state === 'fetching' && seconds > JUDGE_AFTER && speed > 0 ? (event.total - event.done) / speed : null;
+            event.state === 'fetching' && seconds > JUDGE_AFTER && speed > 0
+              ? (event.total - event.done) / speed
+              : null;
           const { state, done, total, message } = event;
           this.getting[id] = { state, done, total, message: message ?? '', secondsLeft };
         }

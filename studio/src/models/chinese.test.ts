@@ -24,9 +24,12 @@ describe('isChinese', () => {
   test.each(['写一首诗', 'Translate 水 to English', '𠮷野家', '〇', 'ＡＢＣ 中'])('%s is', (text) => {
     expect(isChinese(text)).toBe(true);
   });
-  test.each(['', 'Write a poem', 'héllo 🦆', '，。！', 'ひらがな', '日本語の文章', '한국어 漢字'])('%s is not', (text) => {
-    expect(isChinese(text)).toBe(false);
-  });
+  test.each(['', 'Write a poem', 'héllo 🦆', '，。！', 'ひらがな', '日本語の文章', '한국어 漢字'])(
+    '%s is not',
+    (text) => {
+      expect(isChinese(text)).toBe(false);
+    },
+  );
 });
 
 describe('chineseOffer', () => {

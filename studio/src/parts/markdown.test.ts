@@ -39,7 +39,13 @@ describe('inline', () => {
   const flat = (nodes: Inline[]): string =>
     nodes
       .map((node) =>
-        node.kind === 'break' ? '/' : 'of' in node ? `${node.kind}(${flat(node.of)})` : node.kind === 'code' ? `code(${node.text})` : node.text,
+        node.kind === 'break'
+          ? '/'
+          : 'of' in node
+            ? `${node.kind}(${flat(node.of)})`
+            : node.kind === 'code'
+              ? `code(${node.text})`
+              : node.text,
       )
       .join('');
   test.each([
@@ -92,11 +98,15 @@ describe('blocks', () => {
   });
 });
 
-test.each(['*a '.repeat(20_000), '> '.repeat(5000), '`'.repeat(30_000), '- '.repeat(9000), '|'.repeat(30_000), '**'.repeat(20_000)])(
-  'takes bounded time for text %#',
-  (text) => {
-    const start = performance.now();
-    parse(text);
-    expect(performance.now() - start).toBeLessThan(1000);
-  },
-);
+test.each([
+  '*a '.repeat(20_000),
+  '> '.repeat(5000),
+  '`'.repeat(30_000),
+  '- '.repeat(9000),
+  '|'.repeat(30_000),
+  '**'.repeat(20_000),
+])('takes bounded time for text %#', (text) => {
+  const start = performance.now();
+  parse(text);
+  expect(performance.now() - start).toBeLessThan(1000);
+});

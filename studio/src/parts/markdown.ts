@@ -3,9 +3,7 @@
  * into elements. Text stays text: there is no HTML, and links and pictures are left as they were written.
  */
 export type Inline =
-  | { kind: 'text' | 'code'; text: string }
-  | { kind: 'strong' | 'em'; of: Inline[] }
-  | { kind: 'break' };
+  { kind: 'text' | 'code'; text: string } | { kind: 'strong' | 'em'; of: Inline[] } | { kind: 'break' };
 
 export type Block =
   | { kind: 'paragraph'; of: Inline[] }
@@ -96,7 +94,11 @@ function until(lines: string[], from: number, ends: (line: string) => boolean): 
 }
 
 function closing(lines: string[], from: number, fence: string): number {
-  return until(lines, from, (line) => line.trim().startsWith(fence) && line.trim().replaceAll(fence[0]!, '') === '');
+  return until(
+    lines,
+    from,
+    (line) => line.trim().startsWith(fence) && line.trim().replaceAll(fence[0]!, '') === '',
+  );
 }
 
 function takeList(lines: string[], from: number, breaks: boolean, depth: number): [Block, number] {
@@ -144,7 +146,9 @@ function paragraph(lines: string[], breaks: boolean): Inline[] {
   const trimmed = lines.map((line) => line.trim());
   if (breaks) return inline(trimmed.join('\n'));
   // Chinese is wrapped without spaces and joined without them.
-  const joined = trimmed.reduce((text, line) => text + (WIDE.test(text.slice(-1)) && WIDE.test(line[0] ?? '') ? '' : ' ') + line);
+  const joined = trimmed.reduce(
+    (text, line) => text + (WIDE.test(text.slice(-1)) && WIDE.test(line[0] ?? '') ? '' : ' ') + line,
+  );
   return inline(joined);
 }
 

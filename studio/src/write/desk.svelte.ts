@@ -1,7 +1,8 @@
-import { catalogue } from '../models/catalogue.svelte';
 import type { Model } from '../api/client';
+import { catalogue } from '../models/catalogue.svelte';
 import { keep, kept } from '../shell/kept';
-import { initialSampling, isSeed, orderFrom, record, rollSeed, text, type Order, type ShapeName } from './order';
+import { isSeed, rollSeed } from '../parts/seeds';
+import { initialSampling, orderFrom, record, text, type Order, type ShapeName } from './order';
 
 const NAME = 'write';
 

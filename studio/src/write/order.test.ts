@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { isSeed, LARGEST_SEED, rollSeed } from '../parts/seeds';
 import { en } from '../words/en';
 import {
   choicesOf,
   initialSampling,
-  isSeed,
-  LARGEST_SEED,
   orderFrom,
   RANGES,
   requestOf,
-  rollSeed,
   shapeProblem,
   within,
   type Order,
@@ -47,7 +45,8 @@ describe('requestOf', () => {
   });
 
   test('asks for one shape at most', () => {
-    const shaped = (kind: Order['shape']['kind'], text: string) => requestOf({ ...order, shape: { kind, text } }, 1);
+    const shaped = (kind: Order['shape']['kind'], text: string) =>
+      requestOf({ ...order, shape: { kind, text } }, 1);
     expect(shaped('choices', ' a \n\nb\na')).toMatchObject({ guided_choice: ['a', 'b'] });
     expect(shaped('regex', '\\d+')).toMatchObject({ guided_regex: '\\d+' });
     expect(shaped('json', '{"type":"object"}').response_format).toEqual({
@@ -84,7 +83,11 @@ test('choices are trimmed and unique', () => {
 
 describe('orderFrom', () => {
   test('gives back what was stored', () => {
-    const stored: Order = { ...order, examples: [{ user: 'u', assistant: 'a' }], shape: { kind: 'regex', text: 'x' } };
+    const stored: Order = {
+      ...order,
+      examples: [{ user: 'u', assistant: 'a' }],
+      shape: { kind: 'regex', text: 'x' },
+    };
     expect(orderFrom(JSON.parse(JSON.stringify(stored)))).toEqual(stored);
   });
 

@@ -66,17 +66,6 @@ export function within(range: Range, value: unknown): number {
   return Math.min(range.max, Math.max(range.min, value));
 }
 
-export const LARGEST_SEED = 2 ** 53 - 1; // beyond it, JavaScript's numbers skip some
-
-/** A new seed, short enough to be read out. */
-export function rollSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]! % 1_000_000_000;
-}
-
-export function isSeed(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
 export function choicesOf(text: string): string[] {
   const lines = text.split('\n').map((line) => line.trim());
   return [...new Set(lines.filter((line) => line !== ''))];

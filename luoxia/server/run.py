@@ -1,0 +1,42 @@
+"""Serves the application on a socket until the process is told to end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+
+import uvicorn
+
+from luoxia.server.app import create_app
+from luoxia.server.runner import Runner
+
+CONNECTIONS = 100  # open at once; each may hold one request body
+
+
+def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int | None = None) -> None:
+    """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close."""
+    runner = Runner(threads=threads)
+    config = uvicorn.Config(
+        create_app(models=runner, hosts=hosts),
+        lifespan="on",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=2,
+    )
+    with suppress(KeyboardInterrupt):  # raised again by uvicorn when all is done
+        _Server(config, runner).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, runner: Runner) -> None:
+        super().__init__(config)
+        self.runner = runner
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.runner.close()  # first: uvicorn waits for streams, and they for the model
+        await super().shutdown(sockets)

@@ -46,6 +46,10 @@ class FakeStream:
         else:
             self.finish_reason = "length" if len(words) > self._sampling.max_new_tokens else "stop"
 
+    @property
+    def tokens_per_second(self) -> float:
+        return (self.completion_tokens - 1) / (self.seconds - self.first_token_seconds)
+
     def close(self) -> None:
         self.closed.set()
 
@@ -72,6 +76,7 @@ class FakeModel:
     context: int = 64
     asked: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
+    loaded: list[tuple[str, int | None]] = field(default_factory=list)
     runtime: Any = field(
         default_factory=lambda: SimpleNamespace(
             device=SimpleNamespace(type="cpu"), threads=2, reason="a test says so"

@@ -27,7 +27,7 @@ def prompt_text(prompt: str) -> str:
 
 
 def examples(path: Path) -> list[dict[str, str]]:
-    """Messages from a file of JSON lines, each with ``user`` and ``assistant`` or ``input`` and ``output``."""
+    """Messages from a file of JSON lines with ``user`` and ``assistant``, or ``input`` and ``output``."""
     messages = []
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():

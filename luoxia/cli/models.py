@@ -17,7 +17,9 @@ from luoxia.weights.catalogue import CATALOGUE, Entry, card, find, is_here, path
 
 app = Typer(rich_markup_mode=None)
 
-Id = Annotated[str, Argument(help=say("An id that `luoxia models` lists.", "`luoxia models` 列出的 id。"))]
+Id = Annotated[
+    str, Argument(metavar="ID", help=say("An id that `luoxia models` lists.", "`luoxia models` 列出的 id。"))
+]
 
 
 @app.callback(invoke_without_command=True)

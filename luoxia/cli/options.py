@@ -11,24 +11,32 @@ from luoxia.cli.words import say
 
 Prompt = Annotated[
     str,
-    Argument(help=say("What to write; - reads it from standard input.", "要写什么；- 表示从标准输入读取。")),
+    Argument(
+        metavar="PROMPT",
+        help=say("What to write; - reads it from standard input.", "要写什么；- 表示从标准输入读取。"),
+    ),
 ]
 ModelName = Annotated[
     str,
     Option(
-        help=say("A catalogue id, a GGUF file or a model folder.", "目录中的 id、GGUF 文件或模型文件夹。")
+        metavar="MODEL",
+        help=say("A catalogue id, a GGUF file or a model folder.", "目录中的 id、GGUF 文件或模型文件夹。"),
     ),
 ]
 System = Annotated[
-    str | None, Option(help=say("Who the model is to be, how it is to answer.", "模型的身份与作答方式。"))
+    str | None,
+    Option(
+        metavar="TEXT", help=say("Who the model is to be, how it is to answer.", "模型的身份与作答方式。")
+    ),
 ]
 Examples = Annotated[
     Path | None,
     Option(
+        metavar="FILE",
         help=say(
             'Examples to follow, a line each: {"user": "...", "assistant": "..."}.',
             '供模仿的示例，每行一个：{"user": "…", "assistant": "…"}。',
-        )
+        ),
     ),
 ]
 Raw = Annotated[
@@ -40,54 +48,82 @@ Raw = Annotated[
 ]
 
 JsonSchema = Annotated[
-    Path | None, Option(help=say("The answer is JSON that this schema accepts.", "答案是符合此模式的 JSON。"))
+    Path | None,
+    Option(
+        metavar="FILE", help=say("The answer is JSON that this schema accepts.", "答案是符合此模式的 JSON。")
+    ),
 ]
 Regex = Annotated[
     str | None,
-    Option(help=say("The answer as a whole matches this expression.", "答案整体匹配此正则表达式。")),
+    Option(
+        metavar="REGEX",
+        help=say("The answer as a whole matches this expression.", "答案整体匹配此正则表达式。"),
+    ),
 ]
 Choice = Annotated[
     list[str] | None,
-    Option(help=say("The answer is one of these; give it several times.", "答案是其中之一；可多次给出。")),
+    Option(
+        metavar="TEXT",
+        help=say("The answer is one of these; give it several times.", "答案是其中之一；可多次给出。"),
+    ),
 ]
 
-MaxTokens = Annotated[int, Option(help=say("The most tokens to write.", "最多生成的词元数。"))]
+MaxTokens = Annotated[int, Option(metavar="N", help=say("The most tokens to write.", "最多生成的词元数。"))]
 Stop = Annotated[
     list[str] | None,
-    Option(help=say("End before this text; may be given several times.", "遇到此文本即停止；可多次给出。")),
+    Option(
+        metavar="TEXT",
+        help=say("End before this text; may be given several times.", "遇到此文本即停止；可多次给出。"),
+    ),
 ]
 Seed = Annotated[
     int | None,
     Option(
+        metavar="N",
         help=say(
             "The same seed writes the same text; left out, one is drawn and told.",
             "相同的种子写出相同的文本；省略时随机抽取并告知。",
-        )
+        ),
     ),
 ]
 Temperature = Annotated[
-    float, Option(help=say("0 takes the likeliest token each time.", "0 表示每次取最可能的词元。"))
+    float,
+    Option(metavar="X", help=say("0 takes the likeliest token each time.", "0 表示每次取最可能的词元。")),
 ]
 TopK = Annotated[
     int,
-    Option(help=say("Draw from the k likeliest tokens; 0: all.", "从最可能的 k 个词元中抽取；0 为不限。")),
+    Option(
+        metavar="K",
+        help=say("Draw from the k likeliest tokens; 0: all.", "从最可能的 k 个词元中抽取；0 为不限。"),
+    ),
 ]
 TopP = Annotated[
     float,
-    Option(help=say("Draw from the likeliest tokens of mass p.", "从累计概率达 p 的最可能词元中抽取。")),
+    Option(
+        metavar="P",
+        help=say("Draw from the likeliest tokens of mass p.", "从累计概率达 p 的最可能词元中抽取。"),
+    ),
 ]
 MinP = Annotated[
     float,
     Option(
-        help=say("Leave out tokens below p times the likeliest.", "排除概率低于最高者 p 倍的词元；0 为不限。")
+        metavar="P",
+        help=say(
+            "Leave out tokens below p times the likeliest.", "排除概率低于最高者 p 倍的词元；0 为不限。"
+        ),
     ),
 ]
 RepetitionPenalty = Annotated[
     float,
-    Option(help=say("Above 1, what was said is less likely again.", "大于 1 时，已出现的词元更少重复。")),
+    Option(
+        metavar="X",
+        help=say("Above 1, what was said is less likely again.", "大于 1 时，已出现的词元更少重复。"),
+    ),
 ]
 
-Threads = Annotated[int | None, Option(help=say("Processor threads to use.", "使用的处理器线程数。"))]
+Threads = Annotated[
+    int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
+]
 Stats = Annotated[
     bool, Option("--stats", help=say("Tell counts and speed at the end.", "结束时显示词元数与速度。"))
 ]

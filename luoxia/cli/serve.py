@@ -17,10 +17,13 @@ from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
 
 def serve(
-    host: Annotated[str, Option(help=say("The address to listen on.", "监听的地址。"))] = "127.0.0.1",
+    host: Annotated[
+        str, Option(metavar="ADDRESS", help=say("The address to listen on.", "监听的地址。"))
+    ] = "127.0.0.1",
     port: Annotated[
         int,
         Option(
+            metavar="N",
             min=0,
             max=65535,
             help=say("The port to listen on; 0 takes a free one.", "监听的端口；0 表示任取空闲端口。"),
@@ -35,7 +38,10 @@ def serve(
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        Option(help=say("A further name that browsers may call it by.", "浏览器可用来访问的其他主机名。")),
+        Option(
+            metavar="NAME",
+            help=say("A further name that browsers may call it by.", "浏览器可用来访问的其他主机名。"),
+        ),
     ] = None,
     threads: options.Threads = None,
 ) -> None:
@@ -50,14 +56,14 @@ def serve(
             f"Warning: everybody who reaches {host} can use this server; it asks for no password.",
             f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。",
         )
-    listening = _listen(host, port)
-    make_ready(DEFAULT_TEXT_MODEL)
+    with _listen(host, port) as listening:
+        make_ready(DEFAULT_TEXT_MODEL)
 
-    from luoxia.server.run import run  # a fifth of a second that help does not wait for
+        from luoxia.server.run import run  # a fifth of a second that help does not wait for
 
-    url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
-    print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
-    run(listening, hosts=[_bracketed(host), *(allow_host or [])], threads=threads)
+        url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
+        print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
+        run(listening, hosts=[_bracketed(host), *(allow_host or [])], threads=threads)
 
 
 def _is_loopback(host: str) -> bool:

@@ -47,7 +47,7 @@ class Constraint:
             raise ConstraintError("a JSON schema is an object", "JSON 模式应为一个对象")
         text = _bounded(json.dumps(schema), "the JSON schema", "JSON 模式")
         # A fixed, short white space: models that are free in it can go on writing blanks for ever.
-        options = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+        options: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         return cls._checked(
             lambda: llguidance.LLMatcher.grammar_from_json_schema(text, defaults=options), "JSON schema"
         )

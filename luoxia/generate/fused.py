@@ -94,10 +94,10 @@ def _merge(parts, peaks, masses, n, out):
 
 @_jit
 def _step(
-    member, n, counter, token, position, eps, matrices, table, head, norms, qk_norms, biases, cos, sin,
+    member, n, counter, position, eps, matrices, table, head, norms, qk_norms, biases, cos, sin,
     keys, values, x, qkv, ffn, parts, peaks, masses, scratch, codes, scales, sums, scores, logits,
 ):  # fmt: skip
-    """Thread ``member`` of ``n`` takes ``token`` at ``position`` to ``logits`` (V,). Shapes: see FusedDecoder."""
+    """Thread ``member`` of ``n`` takes the token of row ``table`` to ``logits`` (V,). Shapes: see FusedDecoder."""
     n_layer, n_kv, _, hs = keys.shape
     n_embd, n_ff, n_head = x.shape[0], ffn.shape[0], parts.shape[1]
     nq, nk = n_head * hs, n_kv * hs
@@ -214,7 +214,7 @@ class FusedDecoder:
         entries = [(m.blocks.data_ptr(), FORMS[m.form]) for m in _matrices(model)]
         self._matrices = np.array(entries[:-2], np.int64).reshape(c.n_layer, 7, 2)
         self._table, self._head = entries[-2], np.array(entries[-1], np.int64)
-        self._row_bytes = model.wte.blocks[0].numel()
+        self._row_bytes = cast(Any, model.wte).blocks[0].numel()
         self._norms = self._stack(
             [[b.attn_norm.weight, b.mlp_norm.weight] for b in layers] + [[model.norm.weight] * 2]
         )
@@ -254,13 +254,15 @@ class FusedDecoder:
     def step(self, token: int, cache: KVCache) -> NDArray[np.float32]:
         """Append ``token`` to ``cache`` (one sample, bf16) and return the logits (V,) for the one after it."""
         position = cache.length
-        assert position < cache.size and cache.k.shape[1] == 1 and cache.k.dtype is torch.bfloat16
+        assert position < cache.size
+        assert cache.k.shape[1] == 1
+        assert cache.k.dtype is torch.bfloat16
         keys, values = (t[:, 0].view(torch.int16).numpy().view(np.uint16) for t in (cache.k, cache.v))
         logits = np.empty(self.model.config.vocab_size, np.float32)
         self._counter[0] = 0
         table = np.array([self._table[0] + token * self._row_bytes, self._table[1]], np.int64)
         self.team.run(
-            _step, self._counter.ctypes.data, token, position, self._eps, self._matrices, table, self._head,
+            _step, self._counter.ctypes.data, position, self._eps, self._matrices, table, self._head,
             self._norms, self._qk_norms, self._biases, self._cos[position], self._sin[position], keys, values,
             *self._vectors, *self._shares, *self._scratch, logits,
         )  # fmt: skip

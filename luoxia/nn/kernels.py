@@ -37,6 +37,7 @@ from luoxia.nn.simd import (
     float_bits,
     load_f16,
     load_u8,
+    store_f16,
 )
 
 Q4_1, Q8_0 = 0, 1
@@ -180,6 +181,42 @@ def unpack_f32(weights, form, first, last, n_blocks, out):
     stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
     for r in range(first, last):
         read_row(weights + r * stride, form, n_blocks, out[r])
+
+
+@_jit
+def q8_0_from_q6_k(source, first, last, n_super, out):
+    """Rows of Q6_K super-blocks (210 bytes for 256 weights) at ``source`` again in Q8_0: out (rows, bytes) uint8.
+
+    w = d s_j q, sixteen weights to a scale; q has four bits in ql (128 bytes) and two in qh (64 bytes).
+    """
+    w = np.empty(256, np.float32)
+    for r in range(first, last):
+        for b in range(n_super):
+            base = source + (r * n_super + b) * 210
+            d = load_f16(base + 208)
+            for half in range(2):
+                ql, qh, sc = base + half * 64, base + 128 + half * 32, base + 192 + half * 8
+                for i in range(32):
+                    high = np.int32(load_u8(qh + i))
+                    for part in range(4):
+                        low = np.int32(load_u8(ql + i + (part & 1) * 32)) >> np.int32((part >> 1) * 4)
+                        code = (low & 15) | (((high >> np.int32(2 * part)) & 3) << 4)
+                        scale = np.float32(np.int8(load_u8(sc + i // 16 + 2 * part)))
+                        w[half * 128 + part * 32 + i] = d * scale * np.float32(code - 32)
+            for k in range(8):
+                _write_q8_0(w[k * 32 : k * 32 + 32], out[r, (b * 8 + k) * simd.Q8_0_BYTES :])
+
+
+@_jit
+def _write_q8_0(w, out):
+    top = np.float32(0.0)
+    for j in range(32):
+        top = max(top, abs(w[j]))
+    d = store_f16(out.ctypes.data, top / np.float32(127.0))
+    for j in range(32):
+        v = np.float32(0.0) if d == 0 else w[j] / d
+        v = min(max(v, np.float32(-127.0)), np.float32(127.0))
+        out[2 + j] = np.uint8(np.int8(np.int32(v + (np.float32(0.5) if v >= 0 else np.float32(-0.5)))))
 
 
 @_jit

@@ -149,6 +149,19 @@ def load_f16(typingctx, address):
 
 
 @intrinsic
+def store_f16(typingctx, address, x):
+    """Write the float32 ``x`` as half precision to ``address``; returns what was written, as float32."""
+
+    def emit(context, builder, signature, args):
+        half = builder.fptrunc(args[1], F16)
+        store = builder.store(half, builder.inttoptr(args[0], F16.as_pointer()))
+        store.align = 1
+        return builder.fpext(half, F32)
+
+    return types.float32(types.int64, types.float32), emit
+
+
+@intrinsic
 def load_u8(typingctx, address):
     """The byte at ``address``."""
     return types.uint8(types.int64), lambda context, builder, signature, args: _load(builder, args[0], 0, I8)

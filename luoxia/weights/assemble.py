@@ -21,13 +21,14 @@ def assemble(
     """A :class:`GPT` in evaluation mode with every tensor in its place.
 
     Matrices that come as :class:`Blocks` stay so; the others take ``runtime.dtype`` on an accelerator and float32
-    or their own 16 bits on a CPU. Missing, surplus or misshapen tensors raise :class:`MalformedFileError`.
+    on a CPU. Missing, surplus or misshapen tensors raise :class:`MalformedFileError`.
     """
     with torch.device("meta"):
         model = GPT(config)
     wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
     _compare(wanted, tensors, source)
     team = team or Team(runtime.threads)
+    dtype = torch.float32 if runtime.device.type == "cpu" else runtime.dtype
     floats: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if isinstance(tensor, Blocks):
@@ -41,7 +42,7 @@ def assemble(
                 _block_module(model.get_submodule(place), tensor, bias, team, runtime),
             )
         else:
-            floats[name] = tensor.to(runtime.device, _kept_dtype(tensor, runtime))
+            floats[name] = tensor.to(runtime.device, dtype)
     for place, module in model.named_modules():
         if isinstance(module, BlockLinear):
             floats.pop(f"{place}.bias", None)
@@ -50,10 +51,6 @@ def assemble(
     assert not left, left
     model.compute = runtime.dtype if any(isinstance(t, Blocks) for t in tensors.values()) else None
     return model.requires_grad_(False).eval().to(runtime.device)
-
-
-def _kept_dtype(tensor: Tensor, runtime: Runtime) -> torch.dtype:
-    return torch.float32 if runtime.device.type == "cpu" else runtime.dtype
 
 
 def _block_module(

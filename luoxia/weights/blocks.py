@@ -1,7 +1,7 @@
 """GGML tensor types into the two block forms of ``nn.lowbit``, or into plain floats.
 
 Q4_1 and Q8_0 are used as they lie. Q4_0 and Q4_K become Q4_1 with the same codes: their scale and minimum are
-written out for every 32 weights. Every other quantised type is unpacked and quantised again to Q8_0.
+written out for every 32 weights. Every other quantised type is quantised again to Q8_0, Q6_K in compiled code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from luoxia.nn.lowbit import BLOCK, BLOCK_BYTES, pack, unpack
 
-F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, BF16 = 0, 1, 2, 3, 8, 12, 30
+F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, BF16 = 0, 1, 2, 3, 8, 12, 14, 30
 FLOATS = {F32: torch.float32, F16: torch.float16, BF16: torch.bfloat16}
 
 
@@ -43,6 +43,8 @@ def convert(raw: Tensor, kind: int) -> Tensor | Blocks:
         return Blocks(_from_q4_0(raw.unflatten(1, (-1, 18))), "Q4_1")
     if kind == Q4_K:
         return Blocks(_from_q4_k(raw.unflatten(1, (-1, 144))), "Q4_1")
+    if kind == Q6_K:
+        return Blocks(_from_q6_k(raw), "Q8_0")
     dense = dequantise(raw, kind)
     return Blocks(pack(dense, "Q8_0"), "Q8_0") if dense.shape[1] % BLOCK == 0 else dense
 
@@ -80,3 +82,15 @@ def _from_q4_k(blocks: Tensor) -> Tensor:
     codes = torch.stack([pairs & 15, pairs >> 4], dim=-2).flatten(-3, -2)  # (..., n, 8, 32)
     halves = codes[..., :16] | codes[..., 16:] << 4
     return torch.cat([d, m, halves], dim=-1).flatten(-3, -2)
+
+
+def _from_q6_k(raw: Tensor) -> Tensor:
+    """w = d s_j q in sixteens, quantised again in blocks of 32 to 8 bits: off by half a step of 1/127 at most."""
+    from luoxia.nn import kernels
+
+    rows, n_super = raw.shape[0], raw.shape[1] // 210
+    out = torch.empty(rows, n_super * 8, BLOCK_BYTES["Q8_0"], dtype=torch.uint8)
+    address, target = raw.data_ptr(), out.view(rows, -1).numpy()
+    team = kernels.Team(torch.get_num_threads())
+    team.split(lambda first, last: kernels.q8_0_from_q6_k(address, first, last, n_super, target), rows)
+    return out

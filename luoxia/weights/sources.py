@@ -232,7 +232,9 @@ def _reason(log: IO[bytes]) -> Exception:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it gave no reason"]
     errors = [line for line in lines if re.match("(npm )?err", line, re.IGNORECASE)]
     reason = _printable(" ".join(errors or lines[-1:]))
-    reason = re.sub(r"//[^/@\s]+@", "//***@", reason)[:300]  # an index address may carry a password
+    reason = re.sub(r"//[^/@\s]+@", "//***@", reason)[:300].rstrip(
+        "."
+    )  # an index address may carry a password
     return SourceError(reason, reason)
 
 

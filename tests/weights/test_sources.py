@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from luoxia.core.language import Text
 from luoxia.weights import catalogue, sources
 from luoxia.weights.sources import Source, SourceError, bring
 
+pytestmark = pytest.mark.usefixtures("home")
 MODEL = b"GGUF" + bytes(range(256))
 EVIL = b"evil"
 
@@ -75,6 +77,19 @@ def test_source_is_read(line: str, source: Source) -> None:
 def test_anything_else_is_no_source(line: str) -> None:
     with pytest.raises(ValueError, match="is not a source"):
         Source.parse(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "en", "zh"),
+    [
+        ("pypi:a==1.0/m", "package a 1.0 through pip", "软件包 a 1.0（经由 pip）"),
+        ("npm:@a/b@1.0/m", "package @a/b 1.0 through npm", "软件包 @a/b 1.0（经由 npm）"),
+        ("bundled:tiny/m", "tiny/m, which comes with Luoxia", "随 Luoxia 附带的 tiny/m"),
+        ("file:/a/m", "/a/m", "/a/m"),
+    ],
+)
+def test_source_in_words(line: str, en: str, zh: str) -> None:
+    assert Source.parse(line).words == Text(en, zh)
 
 
 # Wheels
@@ -274,6 +289,11 @@ def test_missing_huggingface_hub_says_how_to_install_it(
         collect("hf:nobody/tiny@main/m", folder)
 
 
+def test_downloader_that_leaves_nothing_is_no_success(folder: Path) -> None:
+    with pytest.raises(SourceError, match="left no package"):
+        sources._only(folder, "*.whl")
+
+
 # Files
 
 
@@ -315,7 +335,7 @@ def test_bundle_of_a_checkout_holds_the_cards() -> None:
     ("words", "reason"),
     [
         ("ERROR: No matching distribution\nhint: none\n", "ERROR: No matching distribution"),
-        ("first\nlast\n", "last"),
+        ("first\nlast.\n", "last"),
         ("", "it gave no reason"),
         ("ERROR: Failed https://me:secret@host/simple", "ERROR: Failed https://***@host/simple"),
         ("ERROR: \x1b[31mred\x1b[0m", "ERROR: [31mred[0m"),

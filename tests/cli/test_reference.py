@@ -1,0 +1,37 @@
+"""The reference in the guide says what the command says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from luoxia.cli.reference import reference
+
+WRITTEN = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+@pytest.fixture(autouse=True)
+def _columns(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # which the reference must not depend on
+
+
+def test_it_is_current() -> None:
+    way = "python -m luoxia.cli.reference > docs/cli.md"
+    assert WRITTEN.read_text(encoding="utf-8") == reference(), way
+
+
+def test_every_command_is_in_it() -> None:
+    headings = [line for line in reference().splitlines() if line.startswith("## ")]
+    assert headings == [
+        f"## `{command}`"
+        for command in (
+            "luoxia",
+            "luoxia write",
+            "luoxia serve",
+            "luoxia models",
+            "luoxia models get",
+            "luoxia models card",
+            "luoxia models path",
+        )
+    ]

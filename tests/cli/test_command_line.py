@@ -76,7 +76,7 @@ def test_misuse(refused, arguments: list[str], words: str) -> None:
     ("arguments", "words"),
     [
         (["write"], "缺少参数 'PROMPT'。用法见 `luoxia write --help`。"),
-        (["write", "x", "--sead", "1"], "没有选项 --sead（相近的有 --seed）"),
+        (["write", "x", "--min-q", "1"], "没有选项 --min-q（相近的有 --min-p）"),
         (["write", "x", "--seed", "one"], "'--seed' 的值不对"),
         (["nothing"], "用法不对"),
     ],

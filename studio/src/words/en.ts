@@ -31,6 +31,7 @@ export const en = {
   promptPlaceholder: 'What shall be written?',
   make: 'Write',
   stop: 'Stop',
+  clear: 'Clear the prompt',
   tryThis: 'Try this',
   tries: [
     'Explain photosynthesis to a ten-year-old',
@@ -82,6 +83,7 @@ export const en = {
   model: 'Model',
   licence: 'Licence',
   publisher: 'Publisher',
+  length: 'Length',
   seed: 'Seed',
   settings: 'Settings',
 

@@ -29,7 +29,7 @@ export function duration(seconds: number, tag: string): string {
   return new Intl.NumberFormat(tag, {
     style: 'unit',
     unit: unit as string,
-    unitDisplay: 'short',
+    unitDisplay: 'narrow',
     maximumFractionDigits: digits as number,
   }).format(value as number);
 }

@@ -59,7 +59,7 @@ test('sizes and durations are as coarse as a person needs', () => {
   expect(size(98_362_432, 'en')).toBe('98.4 MB');
   expect(size(1_117_320_768, 'zh-CN')).toBe('1.12 GB');
   expect(size(999_999, 'en')).toBe('1 MB');
-  expect(duration(0.238, 'en')).toBe('0.24 sec');
+  expect(duration(0.238, 'en')).toBe('0.24s');
   expect(duration(75, 'zh-CN')).toBe('75秒');
-  expect(duration(600, 'en')).toBe('10 min');
+  expect(duration(600, 'en')).toBe('10m');
 });

@@ -27,6 +27,7 @@ export const zh: Words = {
   promptPlaceholder: '想写点什么？',
   make: '写',
   stop: '停止',
+  clear: '清空提示',
   tryThis: '试试看',
   tries: [
     '给十岁的孩子讲讲光合作用',
@@ -76,6 +77,7 @@ export const zh: Words = {
   model: '模型',
   licence: '许可',
   publisher: '发布者',
+  length: '长度',
   seed: '种子',
   settings: '设置',
 

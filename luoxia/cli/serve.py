@@ -53,8 +53,9 @@ def serve(
                 f"他人可以访问 {host}，从而随意使用本机；若确需如此，请加 --open-to-network",
             )
         tell(
-            f"Warning: everybody who reaches {host} can use this server; it asks for no password.",
-            f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。",
+            f"Warning: everybody who reaches {host} can use this server; it asks for no password. Browsers may "
+            "call it by the names that --allow-host gives.",
+            f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。浏览器可用 --allow-host 给出的名称访问。",
         )
     with _listen(host, port) as listening:
         make_ready(DEFAULT_TEXT_MODEL)

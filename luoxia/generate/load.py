@@ -34,7 +34,9 @@ def load(
         network, tokenizer = load_folder(path, runtime)
     else:
         network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)
-    return TextModel(name, network, tokenizer, runtime)
+    model = TextModel(name, network, tokenizer, runtime)
+    model.warm_up()
+    return model
 
 
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:

@@ -11,7 +11,7 @@ from luoxia.core import seeds
 from luoxia.core.errors import ContextError, UserError
 from luoxia.core.runtime import Runtime
 from luoxia.generate.constraint import Constraint
-from luoxia.generate.decoding import BatchDecoding
+from luoxia.generate.decoding import BatchDecoding, Decoding
 from luoxia.generate.fused import FusedDecoder, fits
 from luoxia.generate.sampling import Chooser, Sampling
 from luoxia.generate.stream import Emitter, FinishReason, TextStream
@@ -45,6 +45,13 @@ class TextModel:
         self.id, self.network, self.tokenizer, self.runtime = id, network, tokenizer, runtime
         self.fused = FusedDecoder(network, team or Team(runtime.threads)) if fits(network) else None
         self.lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Bring the compiled code in, so that the first token does not wait for it. Compiles it where it is not kept
+        from an earlier run, which takes some seconds once for a version of Luoxia on a machine."""
+        decoding = Decoding(self.network, 2, self.fused, self.lock)
+        decoding.prefill([0])
+        decoding.step(0)
 
     @property
     def config(self) -> GPTConfig:

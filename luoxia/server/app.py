@@ -20,6 +20,8 @@ from luoxia.server.schemas import ErrorAnswer, Status
 from luoxia.server.studio import Studio
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL, find, is_here
 
+PATIENCE = 5.0  # seconds that the end of the server waits for each of its threads
+
 
 def create_app(
     *,
@@ -39,8 +41,9 @@ def create_app(
         warming = asyncio.create_task(_warm(runner))
         yield
         warming.cancel()
-        runner.close()
-        downloads.close()
+        for part in (runner, downloads):
+            part.close()
+            await asyncio.to_thread(part.join, PATIENCE)
 
     app = FastAPI(
         title="Luoxia",

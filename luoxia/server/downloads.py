@@ -48,6 +48,11 @@ class Downloads:
         """Stop all; what has arrived whole is kept for the next time."""
         self._closed.set()
 
+    def join(self, seconds: float) -> None:
+        """Wait for them to end after :meth:`close`, so that none leaves a process of its own behind."""
+        for download in self._under_way.values():
+            download.join(seconds)
+
 
 class _Download(threading.Thread):
     def __init__(self, entry: Entry, fetch: Fetch, cancelled: Callable[[], bool]) -> None:

@@ -112,6 +112,11 @@ class Runner:
             job.tell(_stopping())
             job.leave()
 
+    def join(self, seconds: float) -> None:
+        """Wait for the worker to end after :meth:`close`: a process that goes first would end in mid-product."""
+        if self._worker is not None:
+            self._worker.join(seconds)
+
     def _enqueue(self, job: _Job) -> None:
         with self._changed:
             if self._closed:

@@ -11,7 +11,7 @@ export interface Getting {
 }
 
 const UNDER_WAY = 'luoxia.getting';
-const JUDGE_AFTER = 2; // seconds
+const JUDGE_AFTER = 1; // seconds
 
 /** Every model the server knows, and the downloads this page follows. */
 class Catalogue {

@@ -24,7 +24,7 @@ export const en = {
     slash: 'Search history',
     question: 'List the keys',
   },
-  keysNote: 'The last three work when the prompt is empty or no text box has the focus.',
+  keysNote: 'Arrows, / and ? work when the prompt is empty or no text box has the focus.',
 
   // prompt
   prompt: 'Prompt',
@@ -60,9 +60,6 @@ export const en = {
   againHint: 'Make it once more from the same prompt and settings',
   reuse: 'Use settings',
   reuseHint: 'Take over prompt, settings, model and seed',
-  reused: 'Settings taken over',
-  more: 'Show all',
-  less: 'Show less',
   finish: {
     length: 'Ended at the length limit. Raise “Longest answer” to let it go on.',
     cancelled: 'Stopped by you.',
@@ -74,7 +71,7 @@ export const en = {
     queued: 'Waiting for an earlier request to end',
   },
   announceStart: 'Writing',
-  announceEnd: (tokens: string) => `Done, ${tokens} tokens`,
+  announceEnd: 'The answer is complete.',
 
   // label details
   labelDetails: 'How it was made',

@@ -21,7 +21,7 @@ export const zh: Words = {
     slash: '搜索历史',
     question: '列出快捷键',
   },
-  keysNote: '后三项在提示框为空，或焦点不在文本框中时有效。',
+  keysNote: '方向键、/ 和 ? 在提示框为空，或焦点不在文本框中时有效。',
 
   prompt: '提示',
   promptPlaceholder: '想写点什么？',
@@ -55,9 +55,6 @@ export const zh: Words = {
   againHint: '用同样的提示和设置再写一次',
   reuse: '沿用设置',
   reuseHint: '沿用提示、设置、模型和种子',
-  reused: '已沿用',
-  more: '展开',
-  less: '收起',
   finish: {
     length: '已到长度上限。调高“最长回答”即可写得更长。',
     cancelled: '已由您停止。',
@@ -69,7 +66,7 @@ export const zh: Words = {
     queued: '正在等待前一个请求结束',
   },
   announceStart: '正在写',
-  announceEnd: (tokens) => `已完成，共 ${tokens} 词元`,
+  announceEnd: '回答已完成。',
 
   labelDetails: '生成信息',
   madeBy: '生成者',

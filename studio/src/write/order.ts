@@ -47,11 +47,11 @@ export interface Range {
 
 export const RANGES: Record<Knob, Range> = {
   max_tokens: { min: 16, max: 4096, step: 16, initial: 512 },
-  temperature: { min: 0, max: 2, step: 0.05, initial: 0.8 },
-  top_p: { min: 0.05, max: 1, step: 0.01, initial: 0.95 },
+  temperature: { min: 0, max: 2, step: 0.05, initial: 0.3 },
+  top_p: { min: 0.05, max: 1, step: 0.01, initial: 0.9 },
   top_k: { min: 0, max: 200, step: 1, initial: 0 },
   min_p: { min: 0, max: 0.5, step: 0.01, initial: 0 },
-  repetition_penalty: { min: 1, max: 2, step: 0.01, initial: 1 },
+  repetition_penalty: { min: 1, max: 2, step: 0.01, initial: 1.1 },
 };
 
 export const KNOBS = Object.keys(RANGES) as Knob[];

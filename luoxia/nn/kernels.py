@@ -17,6 +17,7 @@ The functions take addresses and are called with the interpreter lock released.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,15 @@ numba_config: Any = config  # its settings are made at run time
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
 
 
+def _folder(digest: str) -> Path:
+    folder = platformdirs.user_cache_path("luoxia", appauthor=False) / "kernels" / digest
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written: compiled anew in each process, in a folder nobody else can fill
+        return Path(tempfile.mkdtemp(prefix="luoxia-kernels-"))
+    return folder
+
+
 def compiled(*sources: str) -> Callable:
     """``njit`` whose machine code is kept on disk under the hash of every file that it is made from.
 
@@ -54,7 +64,7 @@ def compiled(*sources: str) -> Callable:
     """
     names = {__file__, simd.__file__, *sources}
     digest = hashlib.sha256(b"".join(Path(name).read_bytes() for name in sorted(names))).hexdigest()[:16]
-    folder = Path(platformdirs.user_cache_path("luoxia")) / "kernels" / digest
+    folder = _folder(digest)
 
     def decorate(function: Callable) -> Callable:
         before = numba_config.CACHE_DIR

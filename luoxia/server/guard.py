@@ -74,12 +74,11 @@ class Guard:
                 "or start it with --allow-host NAME",
                 f"本服务器不叫 {host[:100]!r}；请使用它自己的地址，或在启动时加 --allow-host NAME",
             )
-        origins, site = headers.getlist("origin"), headers.get("sec-fetch-site", "none")
+        origins = {origin.partition("://")[2].lower() for origin in headers.getlist("origin")}
+        asks_to_act = method not in ("GET", "HEAD")
+        foreign_page = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
         follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
-        own_origin = all(origin.partition("://")[2].lower() == host.lower() for origin in origins)
-        if (method not in ("GET", "HEAD") and not own_origin) or (
-            site not in ("same-origin", "none") and not follows_link
-        ):
+        if (asks_to_act and origins - {host.lower()}) or (foreign_page and not follows_link):
             raise ForeignError(
                 "another site's page may not use this server", "其他网站的页面不能使用本服务器"
             )

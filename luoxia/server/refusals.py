@@ -36,7 +36,8 @@ STATUSES = {
 }
 
 HEADERS = {
-    408: {"Connection": "close"},  # nobody reads the rest of the body
+    403: {"Connection": "close"},  # nobody reads the rest of the body
+    408: {"Connection": "close"},
     409: {"X-Should-Retry": "false"},  # OpenAI's clients would, by themselves
     413: {"Connection": "close"},
     415: {"Connection": "close"},
@@ -75,7 +76,7 @@ WRONG = {  # pydantic's kind of error -> what to say of the field
     "not_supported": Text("is not supported", "不受支持"),
     "text_parts": Text("takes text parts only", "只接受文本片段"),
     "too_deep": Text("is nested more than {depth} levels deep", "嵌套超过 {depth} 层"),
-    "empty_prompt": Text("is empty at its end: write something to answer", "末尾为空：请写点内容"),
+    "empty_prompt": Text("asks for nothing: write something", "没有内容：请写点什么"),
     "one_constraint": Text(
         "takes one of response_format, guided_regex and guided_choice, not several",
         "只能使用 response_format、guided_regex 与 guided_choice 中的一个",

@@ -6,110 +6,36 @@ not know are left alone, so that clients made for other servers work.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-SCHEMA_DEPTH = 64  # levels of a JSON schema; compilers of grammars recurse
+from luoxia.server.fields import (
+    AtMostOne,
+    Content,
+    Incoming,
+    JsonSchema,
+    Line,
+    NotSupported,
+    Prompts,
+    Stops,
+    written,
+)
+
 LARGEST_SEED = 2**63 - 1
 LARGEST_LENGTH = 2**20  # tokens, beyond every context
 ROOM = "an answer ends earlier where the model's context does"
 
 
-class Incoming(BaseModel):
-    """Types are meant: no "5" for 5, no NaN."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class TextPart(Incoming):
-    type: Literal["text"]
-    text: str
-
-
-def _listed(value: object) -> object:
-    """One string counts as a list of one; nothing as an empty list."""
-    return [] if value is None else [value] if isinstance(value, str) else value
-
-
-def _joined(value: object) -> object:
-    """Message content as one string: a list of text parts is joined, other kinds of part are refused."""
-    if not isinstance(value, list):
-        return value
-    try:
-        return "".join(TextPart.model_validate(part).text for part in value)
-    except ValidationError as error:
-        raise PydanticCustomError("text_parts", "takes text parts only") from error
-
-
-def _whole_characters(text: str) -> str:
-    """JSON can escape half a character; no tokenizer can read it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PydanticCustomError("string_unicode", "is not valid Unicode") from error
-    return text
-
-
-def _not_supported(value: object) -> object:
-    """Only what changes nothing is let through: nothing, zero, false, or an empty collection."""
-    if value is None or value == 0 or value in ([], {}):
-        return None
-    raise PydanticCustomError("not_supported", "is not supported")
-
-
-def _at_most_one(value: object) -> object:
-    return _not_supported(None if value == 1 else value)
-
-
-def _ends_with_text(messages: list[Message]) -> list[Message]:
-    if not messages[-1].content.strip():
-        raise PydanticCustomError("empty_prompt", "ends with nothing to answer")
-    return messages
-
-
-def _all_with_text(prompts: list[str]) -> list[str]:
-    if not all(prompt.strip() for prompt in prompts):
-        raise PydanticCustomError("empty_prompt", "ends with nothing to answer")
-    return prompts
-
-
-def _shallow(schema: dict[str, Any]) -> dict[str, Any]:
-    level: list[Any] = [schema]
-    for _ in range(SCHEMA_DEPTH):
-        below = [value.values() if isinstance(value, dict) else value for value in level]
-        level = [value for values in below for value in values if isinstance(value, dict | list)]
-        if not level:
-            return schema
-    raise PydanticCustomError("too_deep", "is nested too deeply", {"depth": SCHEMA_DEPTH})
-
-
-Line = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
-Stops = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=512)]],
-    BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
-    Field(max_length=4),
-]
-Unicode = Annotated[str, AfterValidator(_whole_characters)]
-Content = Annotated[Unicode, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
-NotSupported = Annotated[None, BeforeValidator(_not_supported, json_schema_input_type=Any)]
-AtMostOne = Annotated[None, BeforeValidator(_at_most_one, json_schema_input_type=int | None)]
-JsonSchema = Annotated[dict[str, Any], AfterValidator(_shallow)]
-
-
 class Message(Incoming):
     role: Literal["system", "developer", "user", "assistant"]
     content: Content
+
+
+def _to_be_answered(messages: list[Message]) -> list[Message]:
+    written(messages[-1].content)
+    return messages
 
 
 class StreamOptions(Incoming):
@@ -149,7 +75,7 @@ class Generation(Incoming):
     repetition_penalty: float | None = Field(None, ge=0.01, le=100)
     n: int | None = Field(None, ge=1, le=8, description="choice i is drawn with seed + i")
     seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
-    stop: Stops = []
+    stop: Stops = Field([])
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     response_format: ResponseFormat | None = None
@@ -170,7 +96,7 @@ class Generation(Incoming):
 
 
 class ChatRequest(Generation):
-    messages: Annotated[list[Message], Field(min_length=1, max_length=1000), AfterValidator(_ends_with_text)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1000), AfterValidator(_to_be_answered)]
     max_completion_tokens: int | None = Field(None, ge=1, le=LARGEST_LENGTH, description=ROOM)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
@@ -180,12 +106,7 @@ class ChatRequest(Generation):
 
 
 class CompletionRequest(Generation):
-    prompt: Annotated[
-        list[Unicode],
-        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
-        Field(min_length=1, max_length=16),
-        AfterValidator(_all_with_text),
-    ]
+    prompt: Prompts
     logprobs: int | None = Field(None, ge=0, le=5)
     echo: NotSupported = None
     suffix: NotSupported = None

@@ -32,10 +32,17 @@ def test_a_rebound_name_is_refused(client: httpx.Client, host: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_request")
 
 
-def test_a_second_host_header_is_refused(url: str) -> None:
-    with _connected(url) as connection:
-        connection.sendall(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
-        assert connection.recv(1000).split()[1] in (b"400", b"403")
+def test_a_second_host_header_is_refused() -> None:
+    """Our HTTP library refuses it before us; another one may not."""
+
+    async def app(scope, receive, send) -> None:
+        raise AssertionError("reached")
+
+    async def receive() -> dict:
+        raise AssertionError("read")
+
+    sent = asyncio.run(_through(Guard(app), receive, hosts=("localhost", "evil.example")))
+    assert sent[0]["status"] == 403
 
 
 def test_an_allowed_name_is_served_and_only_that(serving, model) -> None:
@@ -196,19 +203,16 @@ def test_a_preflight_gets_no_permission(client: httpx.Client) -> None:
     assert "access-control-allow-methods" not in answer.headers
 
 
-async def _through(guard: Guard, receive, kind: str = "http") -> list[dict]:
-    headers = [
-        (b"host", b"localhost"),
-        (b"content-type", b"application/json"),
-        (b"transfer-encoding", b"chunked"),
-    ]
-    scope = {"type": kind, "method": "POST", "path": "/x", "headers": headers}
+async def _through(guard: Guard, receive, kind: str = "http", hosts=("localhost",)) -> list[dict]:
+    """What is sent for a request that announces a JSON body."""
+    headers = [(b"host", host.encode()) for host in hosts]
+    headers += [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
     sent: list[dict] = []
 
     async def send(message: dict) -> None:
         sent.append(message)
 
-    await guard(scope, receive, send)
+    await guard({"type": kind, "method": "POST", "path": "/x", "headers": headers}, receive, send)
     return sent
 
 

@@ -133,10 +133,10 @@ def test_bad_conversations(client: httpx.Client, change: dict, param: str) -> No
 @pytest.mark.parametrize(
     ("change", "param"),
     [
-        ({"prompt": ""}, "prompt"),
+        ({"prompt": ""}, "prompt.0"),
         ({"prompt": []}, "prompt"),
         ({"prompt": None}, "prompt"),
-        ({"prompt": ["fine", " "]}, "prompt"),
+        ({"prompt": ["fine", " "]}, "prompt.1"),
         ({"prompt": [1, 2, 3]}, "prompt.0"),
         ({"prompt": [[1, 2]]}, "prompt.0"),
         ({"prompt": ["x"] * 17}, "prompt"),

@@ -78,10 +78,11 @@ class Catalogue {
         }
       }
       if (!here && !failure) failure = language.words.getFailed;
+      remember(id, false);
     } catch (error) {
+      // The connection broke, as it does when the page is left: the download itself goes on, and a reload joins it.
       failure = error instanceof ApiError ? error.message : String(error);
     }
-    remember(id, false);
     if (here) {
       delete this.getting[id];
       this.all = this.all.map((model) => (model.id === id ? { ...model, here } : model));

@@ -78,8 +78,6 @@ export const en = {
   madeBy: 'Made by',
   madeAt: 'Made',
   model: 'Model',
-  licence: 'Licence',
-  publisher: 'Publisher',
   length: 'Length',
   seed: 'Seed',
   settings: 'Settings',

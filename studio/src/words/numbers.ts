@@ -26,12 +26,14 @@ export function duration(seconds: number, tag: string): string {
         : seconds < 90 * 60
           ? [seconds / 60, 'minute', 0]
           : [seconds / 3600, 'hour', 1];
-  return new Intl.NumberFormat(tag, {
+  const text = new Intl.NumberFormat(tag, {
     style: 'unit',
     unit: unit as string,
     unitDisplay: 'narrow',
     maximumFractionDigits: digits as number,
   }).format(value as number);
+  // Chinese sets a space between a figure and a character; Intl leaves it out.
+  return text.replace(/(\d)(\p{Script=Han})/u, '$1 $2');
 }
 
 export function moment(milliseconds: number, tag: string): string {

@@ -60,6 +60,6 @@ test('sizes and durations are as coarse as a person needs', () => {
   expect(size(1_117_320_768, 'zh-CN')).toBe('1.12 GB');
   expect(size(999_999, 'en')).toBe('1 MB');
   expect(duration(0.238, 'en')).toBe('0.24s');
-  expect(duration(75, 'zh-CN')).toBe('75秒');
+  expect(duration(75, 'zh-CN')).toBe('75 秒');
   expect(duration(600, 'en')).toBe('10m');
 });

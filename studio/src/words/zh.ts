@@ -72,8 +72,6 @@ export const zh: Words = {
   madeBy: '生成者',
   madeAt: '时间',
   model: '模型',
-  licence: '许可',
-  publisher: '发布者',
   length: '长度',
   seed: '种子',
   settings: '设置',

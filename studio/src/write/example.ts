@@ -6,7 +6,7 @@ export const EXAMPLE: Result = {
   id: 'example',
   at: 0,
   model: 'smollm2-135m-instruct',
-  prompt: "Write a short story about a wild duck flying home at sunset.",
+  prompt: 'Write a short story about a wild duck flying home at sunset.',
   system: '',
   examples: [],
   sampling: initialSampling(),

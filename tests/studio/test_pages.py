@@ -1,0 +1,150 @@
+"""The studio in a real browser, in front of the real server and the real model."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+LONG = "Write a very long story about a river in autumn."
+
+
+@pytest.fixture(scope="module")
+def address(model_path) -> Iterator[str]:
+    """A studio started as a user starts it."""
+    command = [sys.executable, "-m", "luoxia", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "LUOXIA_LANG": "en", "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        assert process.stdout
+        line = next(line for line in process.stdout if "http://" in line)
+        url = re.search(r"http://[\d.:]+", line)
+        assert url, line
+        _until_loaded(url[0])
+        yield url[0]
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def _until_loaded(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}/api/status", timeout=5) as answer:
+            if b'"loaded":"' in answer.read():
+                return
+        time.sleep(0.2)
+    raise AssertionError("the model was not loaded within a minute")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine; on Debian: apt install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    yield from _page(browser, address, locale="en-GB")
+
+
+@pytest.fixture
+def chinese_phone(browser: Browser, address: str) -> Iterator[Page]:
+    yield from _page(browser, address, locale="zh-CN", viewport={"width": 360, "height": 740})
+
+
+def _page(browser: Browser, address: str, **options) -> Iterator[Page]:
+    context = browser.new_context(**options)
+    page = context.new_page()
+    asked: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: asked.append(_url(request)))
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert not [url for url in asked if not url.startswith((address, "data:"))], "a request left the machine"
+    assert not problems
+
+
+def _url(request: Request) -> str:
+    return request.url
+
+
+def _ask(page: Page, prompt: str) -> None:
+    page.keyboard.type(prompt)  # the prompt has the focus on arrival
+    page.keyboard.press("Enter")
+
+
+def test_a_prompt_streams_its_answer_and_escape_stops_it(page):
+    _ask(page, LONG)
+    answer = page.get_by_role("article").locator(".markdown")
+    expect(answer).to_have_text(re.compile(r"\S"), timeout=10_000)
+    first = len(answer.inner_text())
+    page.wait_for_function(
+        "n => document.querySelector('article .markdown').innerText.length > n", arg=first, timeout=10_000
+    )
+    expect(page.get_by_role("article")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("article")).to_have_attribute("aria-busy", "false", timeout=5_000)
+    stopped = answer.inner_text()
+    page.wait_for_timeout(700)
+    assert answer.inner_text() == stopped
+    assert len(stopped) > first
+
+
+def test_the_seed_of_an_answer_makes_it_again(page):
+    def ask() -> str:
+        _ask(page, "Name three colours.")
+        expect(page.get_by_role("article")).to_have_attribute("aria-busy", "false", timeout=20_000)
+        return page.get_by_role("article").locator(".markdown").inner_text()
+
+    first = ask()
+    page.get_by_role("button", name=re.compile(r"^Seed \d+")).click()
+    prompt = page.get_by_placeholder("What shall be written?")
+    prompt.fill("")
+    prompt.focus()
+    assert ask() == first
+
+
+def test_every_answer_carries_its_label(page):
+    expect(page.get_by_text("AI-generated").first).to_be_visible()  # the worked example that is there on arrival
+
+
+def test_a_chinese_prompt_is_offered_the_model_that_writes_chinese(chinese_phone):
+    page = chinese_phone
+    page.keyboard.type("秋天的河流")
+    expect(page.get_by_text("1.12 GB").first).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("Apache-2.0").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
+    assert page.evaluate("document.documentElement.lang").startswith("zh")
+
+
+def test_the_first_load_is_small(browser, address):
+    context = browser.new_context()
+    page = context.new_page()
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert 0 < sum(sizes) < 150_000

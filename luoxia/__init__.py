@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luoxia.core.collector import objects_come_to_stay
+
 if TYPE_CHECKING:
     from luoxia.generate.load import load as load
     from luoxia.generate.text import TextModel as TextModel
@@ -21,8 +23,8 @@ __all__ = ["TextModel", "__version__", "load"]
 def __getattr__(name: str) -> object:
     # PyTorch takes a second to import; whoever only asks for the version or for help does not wait for it.
     if name == "load":
-        from luoxia.generate.load import load
-
+        with objects_come_to_stay():
+            from luoxia.generate.load import load
         return load
     if name == "TextModel":
         from luoxia.generate.text import TextModel

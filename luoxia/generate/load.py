@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from luoxia.core.collector import objects_come_to_stay
 from luoxia.core.errors import MalformedFileError
 from luoxia.core.runtime import resolve
 from luoxia.generate.text import TextModel
@@ -30,12 +31,13 @@ def load(
     runtime = resolve(device, dtype, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
-    if path.is_dir():
-        network, tokenizer = load_folder(path, runtime)
-    else:
-        network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)
-    model = TextModel(name, network, tokenizer, runtime)
-    model.warm_up()
+    with objects_come_to_stay():
+        if path.is_dir():
+            network, tokenizer = load_folder(path, runtime)
+        else:
+            network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)
+        model = TextModel(name, network, tokenizer, runtime)
+        model.warm_up()
     return model
 
 

@@ -25,7 +25,9 @@ class Blocks:
     form: str
 
     def rows(self, index: Tensor | slice) -> Blocks:
-        return Blocks(self.data[index].contiguous(), self.form)
+        if isinstance(index, slice):
+            return Blocks(self.data[index].contiguous(), self.form)
+        return Blocks(torch.from_numpy(self.data.numpy()[index.numpy()]), self.form)
 
     def dense(self) -> Tensor:
         return unpack(self.data, self.form)

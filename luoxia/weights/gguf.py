@@ -94,14 +94,26 @@ class _Header:
     def string(self) -> str:
         size = self.count("a text's length", MAX_HEADER)
         self.need(size)
-        raw = bytes(self.data[self.at : self.at + size])
         self.at += size
         # Byte-level vocabularies of some converters hold pieces that are not UTF-8; they must not stop the file.
-        return raw.decode("utf-8", errors="replace")
+        return str(self.data[self.at - size : self.at], "utf-8", "replace")
 
     def strings(self, n: int) -> list[str]:
+        """:meth:`string` n times, without its calls: a vocabulary with its merges has a hundred thousand."""
         self.need(8 * n)
-        return [self.string() for _ in range(n)]
+        texts, data, at, length = [], self.data, self.at, struct.Struct("<Q").unpack_from
+        for _ in range(n):
+            self.at = at
+            if at + 8 > len(data):
+                self.need(8)
+            (size,) = length(data, at)
+            if at + 8 + size > len(data):
+                self.count("a text's length", MAX_HEADER)
+                self.need(size)
+            at += 8 + size
+            texts.append(str(data[at - size : at], "utf-8", "replace"))
+        self.at = at
+        return texts
 
     def value(self, kind: int) -> Value:
         if kind == _STRING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -42,6 +43,7 @@ class FakeStream:
                 raise RuntimeError(f"a bug that quotes {self._prompt}")
             yield Piece(word, self._scores(word))
         if self.closed.is_set():
+            time.sleep(self._model.lingers)
             self.finish_reason = "cancelled"
         else:
             self.finish_reason = "length" if len(words) > self._sampling.max_new_tokens else "stop"
@@ -68,11 +70,12 @@ class FakeStream:
 
 @dataclass
 class FakeModel:
-    """``gate`` set: each token needs one release of it."""
+    """``gate`` set: each token needs one release of it. Closed, a stream still ``lingers`` for so many seconds."""
 
     id: str = DEFAULT_TEXT_MODEL
     script: Script = lambda prompt: ["Evening ", "glow ", "落霞"]
     gate: threading.Semaphore | None = None
+    lingers: float = 0.0
     context: int = 64
     asked: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)

@@ -39,6 +39,10 @@ from luoxia.nn.simd import (
     load_f16,
     load_u8,
     store_f16,
+    unpack_q4_1_bf16,
+    unpack_q4_1_f32,
+    unpack_q8_0_bf16,
+    unpack_q8_0_f32,
 )
 
 Q4_1, Q8_0 = 0, 1
@@ -52,7 +56,9 @@ def _folder(digest: str) -> Path:
     folder = platformdirs.user_cache_path("luoxia", appauthor=False) / "kernels" / digest
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written: compiled anew in each process, in a folder nobody else can fill
+    except (
+        OSError
+    ):  # a home that cannot be written: compiled anew in each process, in a folder nobody else can fill
         return Path(tempfile.mkdtemp(prefix="luoxia-kernels-"))
     return folder
 
@@ -159,30 +165,12 @@ def rows_times(weights, form, first, last, n_blocks, xq, xs, xsum, out):
 @_jit
 def read_row(row, form, n_blocks, out):
     """The weights of one row at address ``row`` as float32 (n_blocks * 32,)."""
+    to = out.ctypes.data
     for b in range(n_blocks):
         if form == Q4_1:
-            base = row + b * simd.Q4_1_BYTES
-            d, m = load_f16(base), load_f16(base + 2)
-            for j in range(16):
-                pair = load_u8(base + 4 + j)
-                out[b * 32 + j] = d * np.float32(pair & np.uint8(15)) + m
-                out[b * 32 + 16 + j] = d * np.float32(pair >> np.uint8(4)) + m
+            unpack_q4_1_f32(row + b * simd.Q4_1_BYTES, to + b * 128)
         else:
-            base = row + b * simd.Q8_0_BYTES
-            d = load_f16(base)
-            for j in range(32):
-                out[b * 32 + j] = d * np.float32(np.int8(load_u8(base + 2 + j)))
-
-
-@_jit
-def unpack_bf16(weights, form, first, last, n_blocks, out):
-    """Rows first..last as bf16 bits (rows, n_blocks * 32) uint16."""
-    stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
-    row = np.empty(n_blocks * 32, np.float32)
-    for r in range(first, last):
-        read_row(weights + r * stride, form, n_blocks, row)
-        for j in range(n_blocks * 32):
-            out[r, j] = to_bf16(row[j])
+            unpack_q8_0_f32(row + b * simd.Q8_0_BYTES, to + b * 128)
 
 
 @_jit
@@ -191,6 +179,16 @@ def unpack_f32(weights, form, first, last, n_blocks, out):
     stride = n_blocks * (simd.Q4_1_BYTES if form == Q4_1 else simd.Q8_0_BYTES)
     for r in range(first, last):
         read_row(weights + r * stride, form, n_blocks, out[r])
+
+
+@_jit
+def unpack_bf16(weights, form, first, last, n_blocks, out):
+    """Rows first..last as bf16 bits (rows, n_blocks * 32) uint16."""
+    for i in range(first * n_blocks, last * n_blocks):
+        if form == Q4_1:
+            unpack_q4_1_bf16(weights + i * simd.Q4_1_BYTES, out.ctypes.data + i * 64)
+        else:
+            unpack_q8_0_bf16(weights + i * simd.Q8_0_BYTES, out.ctypes.data + i * 64)
 
 
 @_jit

@@ -125,6 +125,65 @@ def _read_q8_0(builder, base, x):
     return d, None, _dot32(builder, magnitude, turned)
 
 
+def _bf16(builder, x):
+    """<n x float> to <n x i16>, the bits of bf16 rounded to nearest even."""
+    n = x.type.count
+    bits = builder.bitcast(x, _vector(I32, n))
+    odd = builder.and_(builder.lshr(bits, _constants(I32, [16] * n)), _constants(I32, [1] * n))
+    rounded = builder.add(bits, builder.add(odd, _constants(I32, [0x7FFF] * n)))
+    return builder.trunc(builder.lshr(rounded, _constants(I32, [16] * n)), _vector(ir.IntType(16), n))
+
+
+def _unpacked_q4_1(builder, base):
+    dm = builder.fpext(_load(builder, base, 0, _vector(F16, 2)), _vector(F32, 2))
+    d, m = (_splat(builder, builder.extract_element(dm, ir.Constant(I32, k)), 32) for k in (0, 1))
+    pairs = _load(builder, base, 4, _vector(I8, 16))
+    low = builder.and_(pairs, _constants(I8, [15] * 16))
+    high = builder.lshr(pairs, _constants(I8, [4] * 16))
+    codes = builder.shuffle_vector(low, high, _constants(I32, list(range(32))))
+    return builder.fadd(builder.fmul(builder.uitofp(codes, _vector(F32, 32)), d), m)
+
+
+def _unpacked_q8_0(builder, base):
+    d = _splat(builder, builder.fpext(_load(builder, base, 0, F16), F32), 32)
+    return builder.fmul(builder.sitofp(_load(builder, base, 2, _vector(I8, 32)), _vector(F32, 32)), d)
+
+
+def _unpacking(read, bf16: bool):
+    def emit(context, builder, signature, args):
+        values = read(builder, args[0])
+        values = _bf16(builder, values) if bf16 else values
+        store = builder.store(values, builder.inttoptr(args[1], values.type.as_pointer()))
+        store.align = 2 if bf16 else 4
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def unpack_q4_1_bf16(typingctx, block, out):
+    """The 32 weights of the Q4_1 block at address ``block``, as bf16 to address ``out``."""
+    return _unpacking(_unpacked_q4_1, True)
+
+
+@intrinsic
+def unpack_q8_0_bf16(typingctx, block, out):
+    """The 32 weights of the Q8_0 block at address ``block``, as bf16 to address ``out``."""
+    return _unpacking(_unpacked_q8_0, True)
+
+
+@intrinsic
+def unpack_q4_1_f32(typingctx, block, out):
+    """The 32 weights of the Q4_1 block at address ``block``, as float32 to address ``out``."""
+    return _unpacking(_unpacked_q4_1, False)
+
+
+@intrinsic
+def unpack_q8_0_f32(typingctx, block, out):
+    """The 32 weights of the Q8_0 block at address ``block``, as float32 to address ``out``."""
+    return _unpacking(_unpacked_q8_0, False)
+
+
 _ROW = types.float32(types.int64, types.int64, types.int64, types.int64, types.int64)
 
 

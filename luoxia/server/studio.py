@@ -32,8 +32,8 @@ class Studio(StaticFiles):
                 "或安装正式发布的软件包；/v1 下的 API 不受影响",
             )
         response = await super().get_response(path, scope)
-        kept = path.startswith("assets/") and response.status_code in (200, 304)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if kept else "no-cache"
+        hashed = path.startswith("assets/")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
         return response
 
     async def check_config(self) -> None:

@@ -10,6 +10,7 @@ from families import CONFIGS, reference
 
 from luoxia.core.runtime import Runtime
 from luoxia.models.gpt import GPT, GPT3_SIZES, GPTConfig, initialise, parameter_count
+from luoxia.nn.attention import attend_by_blocks
 from luoxia.weights.assemble import assemble
 from luoxia.weights.huggingface import from_huggingface, read_config
 
@@ -116,6 +117,20 @@ def test_banded_layers_equal_a_masked_dense_reference():
         x = x + block.mlp(block.mlp_norm(x))
     torch.testing.assert_close(banded(tokens), dense.logits(dense.norm(x)), atol=1e-5, rtol=1e-5)
     assert (banded(tokens) - dense(tokens)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("new", "seen"), [(300, 0), (128, 0), (2, 0), (150, 70), (3, 200)])
+@pytest.mark.parametrize("heads", [(6, 2), (4, 4)])
+def test_attention_by_blocks_equals_the_definition(new, seen, heads):
+    n_head, n_kv = heads
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, n_head, new, 16, generator=generator)
+    k, v = (torch.randn(2, n_kv, seen + new, 16, generator=generator) for _ in range(2))
+    i, j = torch.arange(seen, seen + new)[:, None], torch.arange(seen + new)[None]
+    group = n_head // n_kv
+    scores = q @ k.repeat_interleave(group, 1).mT / 4
+    expected = scores.masked_fill(j > i, -math.inf).softmax(-1) @ v.repeat_interleave(group, 1)
+    torch.testing.assert_close(attend_by_blocks(q, k, v), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,12 @@ def test_bodies_that_are_no_request(client: httpx.Client, model, body: bytes) ->
     assert model.asked == []
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_are_finite(client: httpx.Client, number: str) -> None:
+    error = refused(_post(client, CHAT, json.dumps(HELLO)[:-1] + f', "temperature": {number}}}'))
+    assert error["message"] == "temperature must be a finite number"
+
+
 @pytest.mark.parametrize("depth", [63, 64, 65, 300])
 def test_a_deep_schema_is_refused_before_it_is_compiled(client: httpx.Client, depth: int) -> None:
     schema: dict = {"type": "string"}

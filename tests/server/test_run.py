@@ -16,7 +16,7 @@ ASK = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
 
 
 def test_ctrl_c_tells_streams_and_waits_for_the_model(model, monkeypatch, until) -> None:
-    model.gate = threading.Semaphore(1)
+    model.gate, model.lingers = threading.Semaphore(1), 0.5
     runner = Runner(lambda name: model)
     monkeypatch.setattr(running, "Runner", lambda threads: runner)
     read: list[str] = []

@@ -92,7 +92,7 @@ def test_one_at_a_time_in_order_and_no_more_than_may_wait(runner: Runner, model,
             await asyncio.to_thread(until, lambda: len(model.streams) == 1 and runner.queued == count)  # noqa: B023
         assert runner.busy
         with pytest.raises(BusyError, match="2 requests"):
-            await ask("d")
+            await asyncio.wait_for(ask("d"), 5)
         for _ in range(9):
             model.gate.release()
         await asyncio.gather(*tasks)

@@ -106,6 +106,11 @@ class TextModel:
     def _checked(self, ids: Sequence[int]) -> Sequence[int]:
         if not ids:
             raise UserError("the prompt is empty; write something to continue", "提示为空；请写点内容")
+        if not 0 <= min(ids) <= max(ids) < self.config.vocab_size:
+            raise UserError(
+                f"token ids of {self.id} lie between 0 and {self.config.vocab_size - 1}",
+                f"{self.id} 的词元编号在 0 到 {self.config.vocab_size - 1} 之间",
+            )
         if len(ids) >= self.context:
             raise ContextError(
                 f"the prompt has {len(ids)} tokens and {self.id} reads {self.context} with its answer; shorten the prompt",

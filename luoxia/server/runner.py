@@ -121,7 +121,7 @@ class Runner:
         with self._changed:
             if self._closed:
                 raise _stopping()
-            if len(self._waiting) >= self._places:
+            if len(self._waiting) + self.busy > self._places:  # one of them is about to run, or runs
                 raise BusyError(
                     f"{self._places} requests are waiting already; try again when some are done",
                     f"已有 {self._places} 个请求在排队，请稍后再试",

@@ -14,6 +14,8 @@ from luoxia.weights.blocks import Blocks
 
 Tensors = dict[str, Tensor | Blocks]
 
+MAX_CONTEXT = 1 << 22  # tokens; the table of rotary angles is made for all of them
+
 
 def assemble(
     config: GPTConfig, tensors: Tensors, runtime: Runtime, *, source: str, team: Team | None = None
@@ -21,10 +23,10 @@ def assemble(
     """A :class:`GPT` in evaluation mode with every tensor in its place.
 
     Matrices that come as :class:`Blocks` stay so; the others take ``runtime.dtype`` on an accelerator and float32
-    on a CPU. Missing, surplus or misshapen tensors raise :class:`MalformedFileError`.
+    on a CPU. Missing, surplus or misshapen tensors, and sizes
+    that cannot be meant, raise :class:`MalformedFileError`.
     """
-    with torch.device("meta"):
-        model = GPT(config)
+    model = _empty(config, len(tensors), source)
     wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
     _compare(wanted, tensors, source)
     team = team or Team(runtime.threads)
@@ -51,6 +53,26 @@ def assemble(
     assert not left, left
     model.compute = runtime.dtype if any(isinstance(t, Blocks) for t in tensors.values()) else None
     return model.requires_grad_(False).eval().to(runtime.device)
+
+
+def _empty(config: GPTConfig, n_tensors: int, source: str) -> GPT:
+    """The network without weights. Its sizes are what a stranger wrote, and loops and tables are as long as they say."""
+    for name, value, limit in (
+        ("n_layer", config.n_layer, n_tensors),
+        ("block_size", config.block_size, MAX_CONTEXT),
+    ):
+        if value > limit:
+            raise MalformedFileError(
+                f"{source} states {name} {value}, more than {limit}",
+                f"{source} 中 {name} 为 {value}，超过 {limit}",
+            )
+    try:
+        with torch.device("meta"):
+            return GPT(config)
+    except (RuntimeError, TypeError) as error:  # torch says so of sizes whose product no number holds
+        raise MalformedFileError(
+            f"{source} states sizes that no memory holds", f"{source} 中的尺寸超出任何内存"
+        ) from error
 
 
 def _block_module(

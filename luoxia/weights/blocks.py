@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from luoxia.core.errors import MalformedFileError
 from luoxia.nn.lowbit import BLOCK, BLOCK_BYTES, pack, unpack
 
 F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, BF16 = 0, 1, 2, 3, 8, 12, 14, 30
@@ -58,7 +59,14 @@ def dequantise(raw: Tensor, kind: int) -> Tensor:
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize
 
-    return torch.from_numpy(dequantize(raw.numpy(), GGMLQuantizationType(kind)))
+    try:
+        return torch.from_numpy(dequantize(raw.numpy(), GGMLQuantizationType(kind)))
+    except NotImplementedError as error:
+        name = GGMLQuantizationType(kind).name
+        raise MalformedFileError(
+            f"tensors of type {name} cannot be unpacked; get the model in another form, such as Q8_0",
+            f"无法展开类型为 {name} 的张量；请改用模型的其他形式，例如 Q8_0",
+        ) from error
 
 
 def _from_q4_0(blocks: Tensor) -> Tensor:

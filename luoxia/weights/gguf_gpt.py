@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -48,7 +49,14 @@ def load_gguf(path: str | Path, runtime: Runtime, *, dense: bool = False) -> tup
         model = assemble(
             config, _tensors(file, config, dense or runtime.device.type != "cpu"), runtime, source=str(path)
         )
-        return model, tokenizer_from_gguf(file)
+        tokenizer = tokenizer_from_gguf(file)
+        if tokenizer.vocab_size > config.vocab_size:  # an id past the table would be read from beside it
+            _refuse(
+                file,
+                f"its vocabulary has {tokenizer.vocab_size} tokens, its table {config.vocab_size}",
+                f"词表有 {tokenizer.vocab_size} 个词，嵌入表只有 {config.vocab_size} 行",
+            )
+        return model, tokenizer
 
 
 def _refuse(file: GGUFFile, en: str, zh: str) -> NoReturn:
@@ -124,7 +132,14 @@ def read_config(file: GGUFFile) -> GPTConfig:
 def _rope_factors(file: GGUFFile, arch: str, head_size: int) -> tuple[float, ...] | None:
     if "rope_freqs.weight" in file.tensors:
         raw, kind = file.read("rope_freqs.weight")
-        return tuple(dequantise(raw, kind).flatten().tolist())
+        factors = tuple(dequantise(raw, kind).flatten().tolist())
+        if len(factors) != head_size // 2 or not all(0 < f < math.inf for f in factors):
+            _refuse(
+                file,
+                f"rope_freqs.weight does not hold {head_size // 2} positive numbers",
+                f"rope_freqs.weight 不是 {head_size // 2} 个正数",
+            )
+        return factors
     factor = _number(file, f"{arch}.rope.scaling.factor", float, 1.0)
     return None if factor == 1.0 else (factor,) * (head_size // 2)
 

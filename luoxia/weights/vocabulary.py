@@ -32,6 +32,8 @@ _ENDINGS = (
 )
 _CONTROL, _USER_DEFINED = 3, 4
 
+MAX_PIECE = 256  # characters; to look for the halves of a longer one would take time without end
+
 
 def _refuse(source: object, en: str, zh: str) -> NoReturn:
     raise MalformedFileError(
@@ -143,6 +145,8 @@ def _sentence_piece(file: GGUFFile, tokens: list[str]) -> tokenizers.Tokenizer:
     scores = file.metadata.get("tokenizer.ggml.scores")
     if not isinstance(scores, list) or len(scores) != len(tokens):
         _refuse(file.path, "scores and tokens differ in number", "分数与词的数目不一致")
+    if not all(isinstance(score, int | float) and score == score for score in scores):
+        _refuse(file.path, "a score is not a number", "有的分数不是数")
     vocabulary = _vocabulary(file, tokens)
     unknown = next((t for t in ("<unk>",) if t in vocabulary), None)
     engine = tokenizers.Tokenizer(
@@ -162,7 +166,7 @@ def _merges(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, 
     """SentencePiece keeps no merges: every way to put a piece together, the best-scored pieces first."""
     found: list[tuple[float, int, int, tuple[str, str]]] = []
     for piece, i in vocabulary.items():
-        for cut in range(1, len(piece)):
+        for cut in range(1, len(piece) if len(piece) <= MAX_PIECE else 0):
             left, right = piece[:cut], piece[cut:]
             if left in vocabulary and right in vocabulary:
                 found.append((-scores[i], vocabulary[left], vocabulary[right], (left, right)))
@@ -176,20 +180,27 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
     try:
         engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
         config = _json_object(folder / "tokenizer_config.json")
+        separate = folder / "chat_template.jinja"
+        template = config.get("chat_template")
+        if template is None and separate.is_file():
+            template = separate.read_text(encoding="utf-8")
+    except MalformedFileError:
+        raise
     except OSError as error:
         _refuse(folder, f"{error.filename} is not there", f"没有 {error.filename}")
-    except Exception as error:  # the library raises bare Exception for malformed JSON
+    except (
+        BaseException
+    ) as error:  # the library raises bare Exception for malformed JSON, and panics at the rest
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         _refuse(path, str(error)[:200], str(error)[:200])
     control = [t.content for _, t in sorted(engine.get_added_tokens_decoder().items()) if t.special]
 
     def named(role: str) -> str | None:
         entry = config.get(f"{role}_token")
-        return entry.get("content") if isinstance(entry, dict) else entry if isinstance(entry, str) else None
+        text = entry.get("content") if isinstance(entry, dict) else entry
+        return text if isinstance(text, str) else None
 
-    template = config.get("chat_template")
-    separate = folder / "chat_template.jinja"
-    if template is None and separate.is_file():
-        template = separate.read_text(encoding="utf-8")
     return assembled(
         engine,
         bos=named("bos"),

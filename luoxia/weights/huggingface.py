@@ -7,6 +7,7 @@ executed.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, NoReturn
@@ -51,6 +52,20 @@ _GPT2_LAYER = {
     "mlp.c_fc": "mlp.up",
     "mlp.c_proj": "mlp.down",
 }
+# What must be a number where it is given.
+_COUNTS = (
+    *("vocab_size", "n_positions", "n_layer", "n_head", "n_embd", "n_inner", "max_position_embeddings"),
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim"),
+    *("hidden_size", "intermediate_size"),
+)
+_NUMBERS = dict.fromkeys(_COUNTS, int) | dict.fromkeys(
+    ("layer_norm_epsilon", "rms_norm_eps", "initializer_range"), int | float
+)
+_GPT2_OPTIONS = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "tie_word_embeddings": True,
+}
 _LAYER = re.compile(r"(model\.layers|transformer\.h)\.(\d{1,4})\.(.+)\.(weight|bias)")
 
 
@@ -66,7 +81,15 @@ def load_folder(folder: str | Path, runtime: Runtime) -> tuple[GPT, Tokenizer]:
     if config.tied_head:
         tensors.pop("head.weight", None)
     model = assemble(config, dict(tensors), runtime, source=str(folder))
-    return model, tokenizer_from_folder(folder)
+    tokenizer = tokenizer_from_folder(folder)
+    last = max(tokenizer.engine.get_vocab(with_added_tokens=True).values(), default=0)
+    if last >= config.vocab_size:
+        _refuse(
+            folder,
+            f"its tokenizer has a token {last}, its table {config.vocab_size} rows",
+            f"分词器含有编号 {last} 的词，嵌入表只有 {config.vocab_size} 行",
+        )
+    return model, tokenizer
 
 
 def read_config(path: Path) -> tuple[GPTConfig, str]:
@@ -81,6 +104,10 @@ def read_config(path: Path) -> tuple[GPTConfig, str]:
                 f"model type {str(family)[:40]!r} is not one of {known}",
                 f"模型类型 {str(family)[:40]!r} 不在 {known} 之列",
             )
+        for key, kind in _NUMBERS.items():
+            value = raw.get(key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise ValueError(f"{key} is {str(value)[:40]!r}, not a number")
         return (_gpt2_config(raw) if family == "gpt2" else _llama_config(raw, family)), family
     except MalformedFileError:
         raise
@@ -88,13 +115,16 @@ def read_config(path: Path) -> tuple[GPTConfig, str]:
         _refuse(path, f"it cannot be read: {error.strerror}", f"无法读取：{error.strerror}")
     except KeyError as error:
         _refuse(path, f"{error} is missing", f"缺少 {error}")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         _refuse(path, str(error)[:200], str(error)[:200])
 
 
 def _gpt2_config(raw: dict[str, Any]) -> GPTConfig:
     if raw.get("activation_function", "gelu_new") not in ("gelu_new", "gelu_pytorch_tanh"):
         raise ValueError(f"activation {raw['activation_function']!r} is not GPT-2's")
+    for option, usual in _GPT2_OPTIONS.items():
+        if raw.get(option, usual) != usual:
+            raise ValueError(f"{option} {str(raw[option])[:40]} is not supported for GPT-2")
     return GPTConfig(
         vocab_size=raw["vocab_size"],
         block_size=raw["n_positions"],
@@ -148,11 +178,16 @@ def _rope_factors(rope: dict[str, Any], hs: int, theta: float) -> tuple[float, .
     if kind == "default":
         return None
     if kind == "linear":
-        return (float(rope["factor"]),) * (hs // 2)
-    if kind == "llama3":
+        factors = (float(rope["factor"]),) * (hs // 2)
+    elif kind == "llama3":
         low, high = rope["low_freq_factor"], rope["high_freq_factor"]
-        return llama3_factors(hs, theta, rope["factor"], low, high, rope["original_max_position_embeddings"])
-    raise ValueError(f"rope scaling {kind!r} is not supported")
+        length = rope["original_max_position_embeddings"]
+        factors = llama3_factors(hs, theta, rope["factor"], low, high, length)
+    else:
+        raise ValueError(f"rope scaling {kind!r} is not supported")
+    if not all(0 < factor < math.inf for factor in factors):
+        raise ValueError("rope scaling does not divide by positive numbers")
+    return factors
 
 
 def _read_tensors(folder: Path) -> dict[str, Tensor]:
@@ -170,7 +205,15 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
                     f"分片 {name!r:.80} 不是单纯的文件名",
                 )
             tensors |= load_file(folder / name)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         if isinstance(error, MalformedFileError):
             raise
         _refuse(folder, f"its weights cannot be read: {error}", f"无法读取其权重：{error}")
@@ -195,8 +238,9 @@ def from_huggingface(theirs: dict[str, Tensor], family: str, config: GPTConfig) 
             continue
         _, layer, stem, leaf = found.groups()
         turned = tensor.T.contiguous() if family == "gpt2" and tensor.ndim == 2 else tensor
-        if stem == "attn.c_attn":
-            for part, rows in zip("qkv", turned.split(config.n_head * config.hs), strict=True):
+        if stem == "attn.c_attn" and turned.ndim:
+            # Of one that is not three wide, the parts do not fit, and are refused like any other.
+            for part, rows in zip("qkv", turned.tensor_split(3), strict=True):
                 ours[f"blocks.{layer}.attn.{part}.{leaf}"] = rows.contiguous()
         else:
             ours[f"blocks.{layer}.{inner.get(stem, stem)}.{leaf}"] = turned

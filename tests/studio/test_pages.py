@@ -24,7 +24,10 @@ def address(model_path) -> Iterator[str]:
     """A studio started as a user starts it."""
     command = [sys.executable, "-m", "luoxia", "serve", "--port", "0"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "LUOXIA_LANG": "en", "PYTHONUNBUFFERED": "1"}
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LUOXIA_LANG": "en", "PYTHONUNBUFFERED": "1"},
     )
     try:
         assert process.stdout
@@ -77,7 +80,10 @@ def _page(browser: Browser, address: str, **options) -> Iterator[Page]:
     asked: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: asked.append(_url(request)))
-    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(address)
     yield page
@@ -127,7 +133,9 @@ def test_the_seed_of_an_answer_makes_it_again(page):
 
 
 def test_every_answer_carries_its_label(page):
-    expect(page.get_by_text("AI-generated").first).to_be_visible()  # the worked example that is there on arrival
+    expect(
+        page.get_by_text("AI-generated").first
+    ).to_be_visible()  # the worked example that is there on arrival
 
 
 def test_a_chinese_prompt_is_offered_the_model_that_writes_chinese(chinese_phone):
@@ -135,7 +143,9 @@ def test_a_chinese_prompt_is_offered_the_model_that_writes_chinese(chinese_phone
     page.keyboard.type("秋天的河流")
     expect(page.get_by_text("1.12 GB").first).to_be_visible(timeout=5_000)
     expect(page.get_by_text("Apache-2.0 · Qwen")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "the page is wider than the phone"
+    )
     assert page.evaluate("document.documentElement.lang").startswith("zh")
 
 

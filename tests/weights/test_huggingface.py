@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import time
@@ -95,7 +96,7 @@ def test_transformers_loads_what_we_write_and_we_read_it_back(name, tmp_path, to
     assert type(theirs.config) is type(CONFIGS[name]())
     assert theirs.config.eos_token_id == 96
     again, back = load_folder(folder, CPU)
-    assert again.config == ours.config
+    assert again.config == dataclasses.replace(ours.config, n_ff=ours.config.ff)
     assert torch.equal(again(ids()), expected)
     assert (back.eos, back.stop_ids) == (tokenizer.eos, tokenizer.stop_ids)
 
@@ -190,9 +191,9 @@ LLAMA_OPTIONS = {
         "config.json cannot be used",
     ),
     "no width": ({"hidden_size": None}, "'hidden_size' is missing"),
-    "width a text": ({"hidden_size": "64"}, "hidden_size|n_embd"),
-    "width a fraction": ({"hidden_size": 64.0}, "n_embd"),
-    "width a truth": ({"num_hidden_layers": True}, "n_layer"),
+    "width a text": ({"hidden_size": "64"}, "hidden_size is '64', not a number"),
+    "width a fraction": ({"hidden_size": 64.0}, "hidden_size is '64.0', not a number"),
+    "width a truth": ({"num_hidden_layers": True}, "num_hidden_layers is 'True', not a number"),
     "no heads": ({"num_attention_heads": 0, "head_dim": None}, "config.json cannot be used"),
     "heads that do not divide": ({"num_key_value_heads": 3}, "not a multiple"),
     "negative layers": ({"num_hidden_layers": -1}, "n_layer is -1"),
@@ -201,11 +202,11 @@ LLAMA_OPTIONS = {
     "sizes without end": ({"hidden_size": 10**12, "intermediate_size": 10**12}, "no memory holds"),
     "numbers beyond any": ({"vocab_size": 10**400}, "cannot be used|no memory holds"),
     "theta beyond any": ({"rope_parameters": {"rope_theta": 10**400}}, "config.json cannot be used"),
-    "epsilon a text": ({"rms_norm_eps": "small"}, "norm_eps"),
+    "epsilon a text": ({"rms_norm_eps": "small"}, "rms_norm_eps is 'small', not a number"),
     "another width": ({"hidden_size": 32}, "wrong shape"),
     "fewer layers": ({"num_hidden_layers": 2}, "no place for"),
     "more layers": ({"num_hidden_layers": 4}, "lacks"),
-    "head said to be tied": ({"num_hidden_layers": 3, "vocab_size": 98}, "wrong shape"),
+    "a larger vocabulary": ({"vocab_size": 98}, "wrong shape"),
 }
 
 
@@ -244,7 +245,7 @@ def test_a_gpt2_that_computes_something_else_is_refused(changes, message, tmp_pa
 def test_a_file_that_is_not_json_is_refused(file, content, tmp_path, tokenizer):
     written_by_them("llama", tmp_path, tokenizer)
     (tmp_path / file).write_bytes(content)
-    with pytest.raises(MalformedFileError, match="cannot be (used|read)"):
+    with pytest.raises(MalformedFileError, match=r"cannot be (used|read)"):
         load_folder(tmp_path, CPU)
 
 
@@ -269,7 +270,7 @@ def test_a_shard_lies_in_the_folder_itself(name, tmp_path, tokenizer):
     (tmp_path / "folder" / "model.safetensors").rename(tmp_path / "secret.safetensors")
     index = {"weight_map": {"model.embed_tokens.weight": name}}
     (tmp_path / "folder" / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(MalformedFileError, match="cannot be (used|read)"):
+    with pytest.raises(MalformedFileError, match=r"cannot be (used|read)"):
         load_folder(tmp_path / "folder", CPU)
 
 
@@ -354,23 +355,36 @@ def test_a_vocabulary_larger_than_the_table_is_refused(tmp_path, tokenizer):
         load_folder(tmp_path, CPU)
 
 
+def greedily(exact: GPT, quick: GPT, prompt: list[int], n: int) -> list[int]:
+    """``prompt`` and the n tokens that ``exact`` finds likeliest one after another.
+
+    ``quick`` guesses them, ``exact`` looks at all guesses at once and keeps its own word at the first wrong one.
+    """
+    said, end = list(prompt), len(prompt) + n
+    while len(said) < end:
+        guess, new, cache = list(said), said, quick.cache(1, end)
+        while len(guess) < end:
+            new = [int(quick(torch.tensor([new]), cache)[0, -1].argmax())]
+            guess += new
+        choice = exact(torch.tensor([guess]))[0].argmax(-1).tolist()
+        while len(said) < end:
+            said.append(choice[len(said) - 1])
+            if said[-1] != guess[len(said) - 1]:
+                break
+    return said
+
+
 @torch.inference_mode()
 def test_the_default_model_written_out_says_the_same_as_before(model_path, tmp_path):
     ours, tokenizer = load_gguf(model_path, CPU, dense=True)
     folder = export_folder(ours, tokenizer, tmp_path)
-    chat = tokenizer.chat([{"role": "user", "content": "What do 3 red foxes do at dusk? 落霞"}])
     theirs, their_tokenizer = read_by_them(folder), transformers.AutoTokenizer.from_pretrained(folder)
-    assert distance(theirs(torch.tensor([chat])).logits, ours(torch.tensor([chat]))) < 1e-5
-    expected = theirs.generate(
-        torch.tensor([chat]), max_new_tokens=64, min_new_tokens=64, do_sample=False, pad_token_id=2
-    )
-    found, cache, new = list(chat), ours.cache(1, len(chat) + 64), chat
-    stops = torch.tensor(sorted(tokenizer.stop_ids))
-    for _ in range(64):
-        logits = ours(torch.tensor([new]), cache)[0, -1].index_fill(0, stops, -torch.inf)
-        new = [int(logits.argmax())]
-        found += new
-    assert found == expected[0].tolist()
+    chat = tokenizer.chat([{"role": "user", "content": "What do 3 red foxes do at dusk? 落霞"}])
+    found = greedily(ours, load_gguf(model_path, CPU)[0], chat, 64)
+    # What follows each token is theirs too: so are, token by token, the 64 that they would say.
+    logits = theirs(torch.tensor([found])).logits
+    assert distance(ours(torch.tensor([found])), logits) < 1e-5
+    assert logits[0].argmax(-1).tolist()[len(chat) - 1 : -1] == found[len(chat) :]
     for text in ("It's 42°, isn't it?  落霞 👩‍👩‍👧\r\n\t<|im_end|>", tokenizer.decode(found)):
         assert their_tokenizer.encode(text, add_special_tokens=False) == tokenizer.encode(text)
     assert their_tokenizer.eos_token == tokenizer.eos

@@ -6,6 +6,7 @@ The byte-pair work is done by the ``tokenizers`` library; this module adds what 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,16 +63,14 @@ class Tokenizer:
         hidden = any(s in m["content"] for m in messages for s in self.specials)
         if not hidden:
             return self.encode(self._render(messages, answer), bos=False)
-        marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
-        if any(mark in m["content"] for m in messages for mark in marks):
+        if any(mark in m["content"] for m in messages for mark in "\ue000\ue001\ue002"):
             _refuse_message("a message holds private-use characters", "消息中含有私用区字符")
-        text = self._render([{**m, "content": mark} for m, mark in zip(messages, marks, strict=True)], answer)
-        ids: list[int] = []
-        for message, mark in zip(messages, marks, strict=True):
-            before, found, text = text.partition(mark)
-            ids += self.encode(before, bos=False)
-            ids += self._encode_letters(message["content"]) if found else []
-        return ids + self.encode(text, bos=False)
+        text = self._render([{**m, "content": f"\ue000{i}\ue001"} for i, m in enumerate(messages)], answer)
+        contents, ids = {str(i): m["content"] for i, m in enumerate(messages)}, []
+        # A template may leave a message out, or write it in another place.
+        for at, part in enumerate(re.split("\ue000([0-9]+)\ue001", text)):
+            ids += self._encode_letters(contents.get(part, "")) if at % 2 else self.encode(part, bos=False)
+        return ids
 
     def _encode_letters(self, text: str) -> list[int]:
         """``text`` with every special token cut in two, so that none of them is recognised."""
@@ -86,7 +85,9 @@ class Tokenizer:
             raise TemplateError(reason)
 
         # A template comes with the weights: it is somebody's program, and runs without access to objects.
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals |= {
             "raise_exception": raise_exception,
             "strftime_now": lambda form: datetime.now().astimezone().strftime(form),
@@ -100,7 +101,7 @@ class Tokenizer:
                 size += len(piece)
                 if size > MAX_RENDERED:
                     raise TemplateError("it writes without end")
-        except (TemplateError, TypeError, KeyError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:  # a program fails in any way it likes
             raise MalformedFileError(
                 f"the model's chat template refused the conversation: {error}; try without a chat template",
                 f"模型的对话模板拒绝了这段对话：{error}；可不用对话模板再试",

@@ -238,9 +238,9 @@ def from_huggingface(theirs: dict[str, Tensor], family: str, config: GPTConfig) 
             continue
         _, layer, stem, leaf = found.groups()
         turned = tensor.T.contiguous() if family == "gpt2" and tensor.ndim == 2 else tensor
-        if stem == "attn.c_attn" and turned.ndim:
-            # Of one that is not three wide, the parts do not fit, and are refused like any other.
-            for part, rows in zip("qkv", turned.tensor_split(3), strict=True):
+        width = config.n_head * config.hs
+        if stem == "attn.c_attn" and turned.shape[:1] == (3 * width,):
+            for part, rows in zip("qkv", turned.split(width), strict=True):
                 ours[f"blocks.{layer}.attn.{part}.{leaf}"] = rows.contiguous()
         else:
             ours[f"blocks.{layer}.{inner.get(stem, stem)}.{leaf}"] = turned

@@ -178,12 +178,12 @@ LLAMA_OPTIONS = {
     "scaling by zero": ({"rope_parameters": {"rope_type": "linear", "factor": 0}}, "positive"),
     "scaling a text": ({"rope_parameters": {"rope_type": "linear", "factor": "four"}}, "four"),
     "rope a list": ({"rope_parameters": [1]}, "config.json cannot be used"),
-    "bands that meet": (
+    "bands of no number": (
         {
             "rope_parameters": {
                 "rope_type": "llama3",
                 "factor": 8.0,
-                "low_freq_factor": 1.0,
+                "low_freq_factor": "low",
                 "high_freq_factor": 1.0,
                 "original_max_position_embeddings": 32,
             }
@@ -351,27 +351,16 @@ def test_a_vocabulary_larger_than_the_table_is_refused(tmp_path, tokenizer):
     engine = json.loads(tokenizer.engine.to_str())
     engine["model"]["vocab"]["LuLu"] = 97
     (tmp_path / "tokenizer.json").write_text(json.dumps(engine), encoding="utf-8")
-    with pytest.raises(MalformedFileError, match=r"97 .* 97"):
+    with pytest.raises(MalformedFileError, match="a token 97, its table 97 rows"):
         load_folder(tmp_path, CPU)
 
 
-def greedily(exact: GPT, quick: GPT, prompt: list[int], n: int) -> list[int]:
-    """``prompt`` and the n tokens that ``exact`` finds likeliest one after another.
-
-    ``quick`` guesses them, ``exact`` looks at all guesses at once and keeps its own word at the first wrong one.
-    """
-    said, end = list(prompt), len(prompt) + n
-    while len(said) < end:
-        guess, new, cache = list(said), said, quick.cache(1, end)
-        while len(guess) < end:
-            new = [int(quick(torch.tensor([new]), cache)[0, -1].argmax())]
-            guess += new
-        choice = exact(torch.tensor([guess]))[0].argmax(-1).tolist()
-        while len(said) < end:
-            said.append(choice[len(said) - 1])
-            if said[-1] != guess[len(said) - 1]:
-                break
-    return said
+# What the default model finds likeliest, 64 tokens; the second likeliest is nowhere nearer than 0.011.
+SUNSET = (
+    "The sunset is a beautiful sight, but it's not just about the end of the world. It's a moment of reflection, "
+    "a moment of connection, and a moment of awe. It's a moment when the universe is seen in its entirety, and "
+    "it's a reminder of the beauty and complexity of life.\n"
+)
 
 
 @torch.inference_mode()
@@ -379,13 +368,15 @@ def test_the_default_model_written_out_says_the_same_as_before(model_path, tmp_p
     ours, tokenizer = load_gguf(model_path, CPU, dense=True)
     folder = export_folder(ours, tokenizer, tmp_path)
     theirs, their_tokenizer = read_by_them(folder), transformers.AutoTokenizer.from_pretrained(folder)
-    chat = tokenizer.chat([{"role": "user", "content": "What do 3 red foxes do at dusk? 落霞"}])
-    found = greedily(ours, load_gguf(model_path, CPU)[0], chat, 64)
-    # What follows each token is theirs too: so are, token by token, the 64 that they would say.
-    logits = theirs(torch.tensor([found])).logits
-    assert distance(ours(torch.tensor([found])), logits) < 1e-5
-    assert logits[0].argmax(-1).tolist()[len(chat) - 1 : -1] == found[len(chat) :]
-    for text in ("It's 42°, isn't it?  落霞 👩‍👩‍👧\r\n\t<|im_end|>", tokenizer.decode(found)):
+    chat = tokenizer.chat([{"role": "user", "content": "What is the sunset? 落霞"}])
+    answer = tokenizer.encode(SUNSET)
+    assert len(answer) == 64
+    # No token sees a later one, so the likeliest after each of these are what greedy decoding says.
+    expected, found = (m(torch.tensor([chat + answer])) for m in (theirs, ours))
+    assert distance(found, expected.logits) < 1e-5
+    for logits in (expected.logits, found):
+        assert logits[0].argmax(-1).tolist()[len(chat) - 1 : -1] == answer
+    for text in ("It's 42°, isn't it?  落霞 👩‍👩‍👧\r\n\t<|im_end|>", SUNSET):
         assert their_tokenizer.encode(text, add_special_tokens=False) == tokenizer.encode(text)
     assert their_tokenizer.eos_token == tokenizer.eos
     messages = [{"role": "user", "content": "Hello"}]

@@ -109,13 +109,39 @@ CONVERSATIONS = [
 ]
 
 
+def theirs(tokenizer: Tokenizer) -> transformers.PreTrainedTokenizerFast:
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.engine, bos_token=tokenizer.bos, eos_token=tokenizer.eos
+    )
+
+
+IN_LINES = """
+{%- for m in messages %}
+    {%- if m.role == "user" %}
+        {{ bos_token }}{{ m.content | trim }}
+    {% else %}
+  {{ m.role }}:  {{ m["content"] }}{{ eos_token }}
+    {% endif %}
+{% endfor %}
+{% if add_generation_prompt %}
+<answer>
+{% endif %}
+"""
+
+
+def test_the_lines_of_a_template_leave_the_spaces_that_transformers_leaves(real):
+    tokenizer = with_template(real, IN_LINES)
+    for messages in CONVERSATIONS:
+        expected = theirs(real).apply_chat_template(
+            messages, chat_template=IN_LINES, add_generation_prompt=True, tokenize=False
+        )
+        assert real.decode(tokenizer.chat(messages), specials=True) == expected
+
+
 @pytest.mark.parametrize("answer", [True, False])
 def test_the_template_of_the_default_model_is_rendered_as_transformers_does(real, answer):
-    theirs = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=real.engine, bos_token=real.bos, eos_token=real.eos
-    )
     for messages in CONVERSATIONS:
-        expected = theirs.apply_chat_template(
+        expected = theirs(real).apply_chat_template(
             messages, chat_template=real.template, add_generation_prompt=answer, return_dict=False
         )
         assert real.chat(messages, answer=answer) == expected

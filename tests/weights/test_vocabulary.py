@@ -186,6 +186,15 @@ def test_newer_families_cut_words_by_their_published_patterns(pre, tmp_path):
         assert words_of(tokenizer, text) == words
 
 
+def test_smollm_never_joins_digits(tmp_path):
+    changes = {
+        "tokenizer.ggml.tokens": [*LETTERS.values(), "<|end|>", "12"],
+        "tokenizer.ggml.merges": ["1 2"],
+    }
+    smollm, gpt2 = (from_metadata(tmp_path, bytes_only(pre) | changes) for pre in ("smollm", "gpt-2"))
+    assert (len(smollm.encode("12")), len(gpt2.encode("12"))) == (2, 1)
+
+
 def test_only_qwen_composes_its_letters_first(tmp_path):
     decomposed = "e\u0301"
     qwen, llama, gpt2 = (from_metadata(tmp_path, bytes_only(pre)) for pre in ("qwen2", "llama-bpe", "gpt-2"))

@@ -33,12 +33,12 @@ def resolve(device: str | None = None, dtype: str | None = None, threads: int | 
             f"dtype {dtype!r} is not known; choose one of {', '.join(DTYPES)}",
             f"不认识的 dtype {dtype!r}；可选 {'、'.join(DTYPES)}",
         )
-    if threads is not None and not 1 <= threads <= 1024:
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= 1024):
         raise UserError(
             f"threads is {threads}; give a number from 1 to 1024",
             f"threads 为 {threads}；请给 1 到 1024 的数",
         )
-    chosen = torch.device(device)
+    chosen = _usable(device)
     if chosen.type != "cpu":
         kind, reason = torch.bfloat16, f"{chosen.type} device found"
     elif torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
@@ -49,3 +49,15 @@ def resolve(device: str | None = None, dtype: str | None = None, threads: int | 
         kind, reason = DTYPES[dtype], f"{reason}; dtype {dtype} asked for"
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Runtime(chosen, kind, threads or min(usable, torch.get_num_threads()), reason)
+
+
+def _usable(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # which of them depends on how PyTorch was built
+        raise UserError(
+            f"device {name!r} cannot be used here; give cpu, cuda or mps, or leave the choice to Luoxia",
+            f"此处无法使用设备 {name!r}；请给 cpu、cuda 或 mps，或由 Luoxia 自行选择",
+        ) from error
+    return device

@@ -20,14 +20,16 @@ def checked(seed: int | None) -> int:
     """``seed`` when it is usable, a drawn one for ``None``."""
     if seed is None:
         return drawn()
-    if not 0 <= seed <= LARGEST:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST:
         raise UserError(
             f"seed is {seed}; give a whole number from 0 to {LARGEST}",
             f"种子为 {seed}；请给 0 到 {LARGEST} 的整数",
         )
-    return seed
+    return int(seed)
 
 
 def generator(seed: int, sample: int = 0) -> np.random.Generator:
     """The generator of sample ``sample``: independent streams for each (seed, sample)."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, sample])))
+    # One word of 32 bits each: [seed, sample] would spread a long seed over the word of the sample.
+    words = [seed & 0xFFFFFFFF, sample, seed >> 32]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))

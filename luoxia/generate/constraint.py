@@ -43,9 +43,15 @@ class Constraint:
                 raise ConstraintError(
                     f"the JSON schema is not JSON: {error}", f"JSON 模式不是合法 JSON：{error}"
                 ) from error
-        if not isinstance(schema, dict | bool):
+        if isinstance(schema, bool):  # the shortest schemas: anything, and nothing
+            schema = {} if schema else {"enum": []}
+        if not isinstance(schema, dict):
             raise ConstraintError("a JSON schema is an object", "JSON 模式应为一个对象")
-        text = _bounded(json.dumps(schema), "the JSON schema", "JSON 模式")
+        try:
+            text = json.dumps(schema)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _cannot("JSON schema", str(error)) from error
+        _bounded(text, "the JSON schema", "JSON 模式")
         # A fixed, short white space: models that are free in it can go on writing blanks for ever.
         options: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         return cls._checked(
@@ -56,17 +62,19 @@ class Constraint:
     def from_regex(cls, pattern: str) -> Constraint:
         """Text that matches the whole of ``pattern``, matched as an automaton: it cannot back-track."""
         _bounded(pattern, "the regular expression", "正则表达式")
+        if (len(pattern) - len(pattern.rstrip("\\"))) % 2:  # llguidance would drop it in silence
+            raise _cannot("regular expression", "it ends in a single backslash")
         return cls._checked(lambda: llguidance.LLMatcher.grammar_from_regex(pattern), "regular expression")
 
     @classmethod
     def from_choices(cls, choices: Sequence[str]) -> Constraint:
         """Exactly one of ``choices``."""
-        if not choices or not all(choices):
+        if isinstance(choices, str) or not choices or not all(isinstance(c, str) and c for c in choices):
             raise ConstraintError(
                 "choices must be one or more texts that are not empty", "选项必须是一个或多个非空文本"
             )
         _bounded("".join(choices), "the list of choices", "选项列表")
-        rules = " | ".join(json.dumps(c, ensure_ascii=False) for c in choices)
+        rules = " | ".join(json.dumps(c) for c in choices)
         return cls._checked(
             lambda: llguidance.LLMatcher.grammar_from_lark(f"start: {rules}"), "list of choices"
         )
@@ -91,9 +99,23 @@ def _vocabulary(tokenizer: Tokenizer, vocab_size: int) -> llguidance.LLTokenizer
     known = _vocabularies.get(tokenizer.engine)
     if known is None:
         ends = sorted(tokenizer.stop_ids) or None
-        known = llguidance.LLTokenizer(tokenizer.engine.to_str(), n_vocab=vocab_size, eos_token=ends)
+        known = llguidance.LLTokenizer(_renamed(tokenizer.engine), n_vocab=vocab_size, eos_token=ends)
         _vocabularies[tokenizer.engine] = known
     return known
+
+
+def _renamed(engine: tokenizers.Tokenizer) -> str:
+    """``engine`` as JSON, its special tokens under names that nobody writes: where a grammar leaves one text only,
+    llguidance encodes it with this, and would take ``<|im_end|>`` for the token instead of its letters."""
+    data = json.loads(engine.to_str())
+    added, model = data["added_tokens"], data["model"]
+    names = {t["content"]: f"\ue000{t['id']}\ue001" for t in added if t["special"]}
+    names.pop(model.get("unk_token"), None)
+    for token in added:
+        token["content"] = names.get(token["content"], token["content"])
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {names.get(text, text): id for text, id in model["vocab"].items()}
+    return json.dumps(data)
 
 
 def _bounded(text: str, en: str, zh: str) -> str:

@@ -45,13 +45,17 @@ def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
         return name_or_path, catalogue.verified(catalogue.find(name_or_path))
     path = Path(name_or_path)
-    if path.is_dir() or path.suffix == ".gguf":
-        if not path.exists():
+    try:
+        folder, file = path.is_dir(), path.is_file()
+    except OSError:  # too long for a path
+        folder = file = False
+    if folder or path.suffix == ".gguf":
+        if not (folder or file):
             raise MalformedFileError(
                 f"there is no file {path}; check the path", f"没有文件 {path}；请检查路径"
             )
         return path.stem, path
-    if path.is_file():
+    if file:
         raise MalformedFileError(
             f"{path} is neither a GGUF file nor a model folder", f"{path} 既不是 GGUF 文件，也不是模型文件夹"
         )

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from luoxia.core.errors import UserError
 
 MAX_STOPS, MAX_STOP_LENGTH, MAX_LOGPROBS = 16, 512, 20
+COUNTS = frozenset({"max_new_tokens", "top_k", "logprobs"})  # whole numbers
+COLDEST = 1e-30  # colder, float32 logits would overflow; here already all but the likeliest weigh nothing
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,18 @@ class Sampling:
         if self.logprobs is not None:
             ranges.append(("logprobs", 0, MAX_LOGPROBS))
         for name, low, high in ranges:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            value, whole = getattr(self, name), name in COUNTS
+            kind = int if whole else int | float
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 raise UserError(
-                    f"{name} is {value}; give a number from {low} to {high}",
-                    f"{name} 为 {value}；请给 {low} 到 {high} 的数",
+                    f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
+                    f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
                 )
-        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
-        if len(self.stop) > MAX_STOPS or not all(0 < len(s) <= MAX_STOP_LENGTH for s in self.stop):
+        stops = self.stop if isinstance(self.stop, list | tuple) else (self.stop,)
+        object.__setattr__(self, "stop", tuple(stops))
+        if len(stops) > MAX_STOPS or not all(
+            isinstance(s, str) and 0 < len(s) <= MAX_STOP_LENGTH for s in stops
+        ):
             raise UserError(
                 f"stop takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters",
                 f"stop 最多 {MAX_STOPS} 个，每个 1 到 {MAX_STOP_LENGTH} 个字符",
@@ -94,7 +100,7 @@ def penalised(logits: NDArray[np.float32], seen: Sequence[int], penalty: float) 
 
 
 def tempered(temperature: float) -> Processor:
-    return lambda c: Candidates(c.ids, c.logits / np.float32(temperature))
+    return lambda c: Candidates(c.ids, c.logits / np.float32(max(temperature, COLDEST)))
 
 
 def top_k(k: int) -> Processor:

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from luoxia.models.gpt import GPT
 from luoxia.nn.attention import KVCache
-from luoxia.nn.kernels import Team, compiled, exp, from_bf16, quantise, read_row, rows_times, to_bf16, wait
+from luoxia.nn.kernels import Team, compiled, exp, quantise, read_row, rows_times, to_bf16, wait
 from luoxia.nn.lowbit import FORMS, BlockWeights
+from luoxia.nn.simd import LANES, dots_bf16_1, dots_bf16_3, weigh_bf16_1, weigh_bf16_3
 
 _jit = compiled(__file__)
+
+TILE = 64  # positions whose values stay in the first-level cache while every column of them is weighed
 
 
 @_jit
@@ -45,30 +48,53 @@ def _attend_share(q, keys, values, first, last, group, scale, scores, out, peak,
     """Attention of every head over positions first..last-1: sums, not yet divided by their mass.
 
     q (nh, hs); keys, values (n_kv, S, hs) bf16; out (nh, hs), peak (nh,), mass (nh,) are of this share alone.
+    The heads that share keys are taken three at a time, so that a row is widened once for them.
     """
     n_head, hs = q.shape
-    for h in range(n_head):
-        key, value = keys[h // group], values[h // group]
-        top = np.float32(-np.inf)
-        for t in range(first, last):
-            s = np.float32(0.0)
-            for j in range(hs):
-                s += q[h, j] * from_bf16(key[t, j])
-            s *= scale
-            scores[t - first] = s
-            top = max(top, s)
-        total = np.float32(0.0)
-        for t in range(last - first):
-            scores[t] = exp(scores[t] - top)
-        for t in range(last - first):
-            total += scores[t]
-        for j in range(hs):
-            out[h, j] = np.float32(0.0)
-        for t in range(first, last):
-            weight = scores[t - first]
-            for j in range(hs):
-                out[h, j] += weight * from_bf16(value[t, j])
-        peak[h], mass[h] = top, total
+    n, lanes, pitch, stride = last - first, hs // LANES, hs * 2, scores.shape[1] * 4
+    weights = scores.ctypes.data
+    out[:] = 0
+    h = 0
+    while h < n_head:
+        several = h % group + 3 <= group
+        key, value = keys[h // group, first:].ctypes.data, values[h // group, first:].ctypes.data
+        x, to = q[h:].ctypes.data, out[h:].ctypes.data
+        for t in range(n):
+            if several:
+                dots_bf16_3(x, key + t * pitch, lanes, weights + t * 4, stride)
+            else:
+                dots_bf16_1(x, key + t * pitch, lanes, weights + t * 4, stride)
+        for k in range(3 if several else 1):
+            peak[h + k], mass[h + k] = _exponentials(scores[k], n, scale)
+        for t in range(0, n, TILE):
+            count = min(TILE, n - t)
+            for c in range(lanes):
+                rows = value + t * pitch + c * LANES * 2
+                if several:
+                    weigh_bf16_3(rows, pitch, count, weights + t * 4, stride, to + c * LANES * 4, lanes)
+                else:
+                    weigh_bf16_1(rows, pitch, count, weights + t * 4, stride, to + c * LANES * 4, lanes)
+        h += 3 if several else 1
+
+
+@_jit
+def _exponentials(scores, n, scale):
+    """scores[:n] -> e^(scale scores - peak) in place; the peak and the sum. An empty share has no mass."""
+    tops = np.full(16, -np.inf, np.float32)
+    for t in range(n // 16):
+        for j in range(16):
+            tops[j] = max(tops[j], scores[t * 16 + j])
+    top = np.float32(-np.inf)
+    for j in range(16):
+        top = max(top, tops[j])
+    for t in range(n - n % 16, n):
+        top = max(top, scores[t])
+    for t in range(n):
+        scores[t] = exp((scores[t] - top) * scale)
+    total = np.float32(0.0)
+    for t in range(n):
+        total += scores[t]
+    return top * scale, total
 
 
 @_jit
@@ -186,7 +212,7 @@ def fits(model: GPT) -> bool:
     """Whether every matrix of ``model`` is in blocks on the CPU and its family is one that ``_step`` computes."""
     c = model.config
     family = c.position == "rotary" and c.norm == "rmsnorm" and c.mlp == "swiglu" and c.band is None
-    plain = not (c.out_bias or c.mlp_bias) and c.n_head * c.hs % 32 == 0
+    plain = not (c.out_bias or c.mlp_bias) and c.n_head * c.hs % 32 == c.hs % LANES == 0
     return (
         family
         and plain
@@ -242,7 +268,7 @@ class FusedDecoder:
         self._scratch = (
             np.zeros((n, widest), f32), np.zeros((n, blocks * 32), np.int8),
             np.zeros((n, blocks), f32), np.zeros((n, blocks), f32),
-            np.zeros((n, -(-c.block_size // n) + 1), f32),
+            np.zeros((n, 3, -(-c.block_size // n) + 1), f32),
         )  # fmt: skip
         self._counter = np.zeros(1, np.int64)
         self._eps = np.float32(c.norm_eps)

@@ -22,6 +22,8 @@ F16, F32, I8, I32, I64 = ir.HalfType(), ir.FloatType(), ir.IntType(8), ir.IntTyp
 Q4_1_BYTES = 20  # f16 scale, f16 minimum, 16 bytes of two codes each
 Q8_0_BYTES = 34  # f16 scale, 32 signed codes
 
+LANES = 16  # numbers that the attention kernels take at once; a head's size is a multiple of it
+
 
 def _vector(kind: ir.Type, n: int) -> ir.VectorType:
     return ir.VectorType(kind, n)
@@ -125,6 +127,16 @@ def _read_q8_0(builder, base, x):
     return d, None, _dot32(builder, magnitude, turned)
 
 
+def _from_bf16(builder, base, offset):
+    bits = builder.zext(_load(builder, base, offset, _vector(ir.IntType(16), LANES), 2), _vector(I32, LANES))
+    return builder.bitcast(builder.shl(bits, _constants(I32, [16] * LANES)), _vector(F32, LANES))
+
+
+def _fma(builder, a, b, acc):
+    product = builder.fmul(a, b, flags=("contract",))
+    builder.store(builder.fadd(builder.load(acc), product, flags=("contract",)), acc)
+
+
 def _bf16(builder, x):
     """<n x float> to <n x i16>, the bits of bf16 rounded to nearest even."""
     n = x.type.count
@@ -197,6 +209,109 @@ def dot_q4_1(typingctx, w, xq, xs, xsum, n):
 def dot_q8_0(typingctx, w, xq, xs, xsum, n):
     """<w, x> of one Q8_0 row of ``n`` blocks at address ``w`` and one quantised activation vector."""
     return _ROW, lambda context, builder, signature, args: _dot_blocks(builder, args, Q8_0_BYTES, _read_q8_0)
+
+
+def _dots_bf16(heads: int):
+    def emit(context, builder, signature, args):
+        x, row, n, out, stride = args
+        zero = _constants(F32, [0.0] * LANES)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(heads)]
+        with cgutils.for_range(builder, n) as loop:
+            key = _from_bf16(builder, row, builder.mul(loop.index, ir.Constant(I64, 2 * LANES)))
+            for h, acc in enumerate(sums):
+                offset = builder.add(
+                    builder.mul(n, ir.Constant(I64, h * LANES)),
+                    builder.mul(loop.index, ir.Constant(I64, LANES)),
+                )
+                a = _load(builder, x, builder.mul(offset, ir.Constant(I64, 4)), _vector(F32, LANES), 4)
+                _fma(builder, a, key, acc)
+        for h, acc in enumerate(sums):
+            total = _call(
+                builder,
+                f"llvm.vector.reduce.fadd.v{LANES}f32",
+                F32,
+                [ir.Constant(F32, 0.0), builder.load(acc)],
+                fastmath=("fast",),
+            )
+            at = builder.add(out, builder.mul(stride, ir.Constant(I64, h)))
+            builder.store(total, builder.inttoptr(at, F32.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), emit
+
+
+@intrinsic
+def dots_bf16_1(typingctx, x, row, n, out, stride):
+    """<x_h, row> for the float32 vectors x_h that lie one behind the other from ``x``, each of ``n`` times 16 numbers,
+    and one bf16 row; result h goes to address ``out`` + h ``stride``. Here h is 0, in ``dots_bf16_3`` 0 to 2."""
+    return _dots_bf16(1)
+
+
+@intrinsic
+def dots_bf16_3(typingctx, x, row, n, out, stride):
+    """``dots_bf16_1`` of three vectors, for which the row is read and widened once."""
+    return _dots_bf16(3)
+
+
+def _weigh_bf16(heads: int):
+    def emit(context, builder, signature, args):
+        rows, pitch, count, weights, stride, out, n = args
+        width = builder.mul(n, ir.Constant(I64, LANES * 4))
+
+        def at(h):
+            return builder.inttoptr(
+                builder.add(out, builder.mul(width, ir.Constant(I64, h))), _vector(F32, LANES).as_pointer()
+            )
+
+        sums = []
+        for h in range(heads):
+            before = builder.load(at(h))
+            before.align = 4
+            sums.append([cgutils.alloca_once(builder, _vector(F32, LANES)) for _ in range(2)])
+            builder.store(before, sums[h][0])
+            builder.store(_constants(F32, [0.0] * LANES), sums[h][1])
+
+        def add(t, side):
+            row = _from_bf16(builder, rows, builder.mul(t, pitch))
+            for h in range(heads):
+                offset = builder.add(
+                    builder.mul(stride, ir.Constant(I64, h)), builder.mul(t, ir.Constant(I64, 4))
+                )
+                _fma(
+                    builder,
+                    _splat(builder, _load(builder, weights, offset, F32, 4), LANES),
+                    row,
+                    sums[h][side],
+                )
+
+        # Two sums each: one would wait for its own last addition.
+        one = ir.Constant(I64, 1)
+        with cgutils.for_range(builder, builder.lshr(count, one)) as loop:
+            t = builder.shl(loop.index, one)
+            add(t, 0)
+            add(builder.add(t, one), 1)
+        with builder.if_then(builder.trunc(count, ir.IntType(1))):
+            add(builder.sub(count, one), 0)
+        for h, (a, b) in enumerate(sums):
+            builder.store(builder.fadd(builder.load(a), builder.load(b)), at(h)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 7), emit
+
+
+@intrinsic
+def weigh_bf16_1(typingctx, rows, pitch, count, weights, stride, out, n):
+    """out_h += sum_t weights_h[t] * row_t over 16 columns of ``count`` bf16 rows, ``pitch`` bytes apart.
+
+    weights_h lies at ``weights`` + h ``stride``, out_h at ``out`` + 64 h ``n``. Here h is 0, in ``weigh_bf16_3`` 0 to 2.
+    """
+    return _weigh_bf16(1)
+
+
+@intrinsic
+def weigh_bf16_3(typingctx, rows, pitch, count, weights, stride, out, n):
+    """``weigh_bf16_1`` of three weights, for which the rows are read and widened once."""
+    return _weigh_bf16(3)
 
 
 @intrinsic

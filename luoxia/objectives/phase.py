@@ -48,6 +48,7 @@ class Phase:
     loss: Callable[[Draw], Loss]
     interval: int = 1
     after: Callable[[], None] | None = None
+    partial: bool = False  # whether the loss leaves some of the module's weights without a gradient
 
     def __post_init__(self) -> None:
         if self.interval < 1:

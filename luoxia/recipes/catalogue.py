@@ -1,0 +1,68 @@
+"""The recipes by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from luoxia.core.errors import UserError
+from luoxia.core.language import Text
+from luoxia.data.images import ImageSet
+from luoxia.recipes import gan, vae
+from luoxia.recipes.gan import GANSettings
+from luoxia.recipes.vae import VAESettings
+from luoxia.train.engine import Training
+from luoxia.train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings to begin with, and what makes a training of them."""
+
+    summary: Text
+    settings: Settings
+    build: Callable[[Any, ImageSet, int], Training]
+
+
+RECIPES = {
+    "vae": Recipe(Text("variational autoencoder", "变分自编码器"), VAESettings(), vae.build),
+    "cvae": Recipe(
+        Text("VAE that is told the class", "条件变分自编码器"), VAESettings(conditional=True), vae.build
+    ),
+    "gan": Recipe(
+        Text("GAN with the non-saturating loss and R1", "GAN：非饱和损失与 R1 正则"),
+        GANSettings(network="residual", r1=1.0),
+        gan.build,
+    ),
+    "dcgan": Recipe(Text("DCGAN, non-saturating loss", "DCGAN：非饱和损失"), GANSettings(), gan.build),
+    "cgan": Recipe(
+        Text("GAN that is told the class", "条件 GAN"),
+        GANSettings(network="residual", r1=1.0, conditional=True),
+        gan.build,
+    ),
+    "wgan": Recipe(
+        Text("Wasserstein GAN with clipped weights", "Wasserstein GAN：权重裁剪"),
+        GANSettings(game="wasserstein", critic_steps=5, learning_rate=5e-5, clip_weights=0.01),
+        gan.build,
+    ),
+    "wgan-gp": Recipe(
+        Text("Wasserstein GAN with gradient penalty", "Wasserstein GAN：梯度惩罚"),
+        GANSettings(
+            game="wasserstein", critic_steps=5, network="residual", penalty=10.0, beta1=0.0, beta2=0.9
+        ),
+        gan.build,
+    ),
+}
+
+
+def find(name: str) -> Recipe:
+    """The recipe called ``name``. Raises :class:`UserError` with the nearest names."""
+    if name in RECIPES:
+        return RECIPES[name]
+    near = difflib.get_close_matches(name, RECIPES, 3, 0.4) or list(RECIPES)
+    raise UserError(
+        f"there is no recipe {name!r}; there is {', '.join(near)}",
+        f"没有配方 {name!r}；有 {'、'.join(near)}",
+    )

@@ -1,0 +1,185 @@
+"""The step that trains every model: it walks an objective's phases, and it alone calls ``backward``.
+
+What a step does follows from the weights, the seed, the step and the batch, so that a state restored after step n goes
+on as the uninterrupted run did, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from luoxia.core.runtime import Runtime
+from luoxia.data.batches import Batch
+from luoxia.objectives.phase import Draw, Phase
+from luoxia.train import checkpoint
+from luoxia.train.average import Average
+from luoxia.train.checkpoint import State
+from luoxia.train.processes import Processes
+from luoxia.train.randomness import fixed, generator
+from luoxia.train.schedule import Schedule
+from luoxia.train.settings import Settings
+
+Modules = Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a recipe hands to the engine.
+
+    ``averaged`` names the modules that are sampled from; ``pictures`` draws (N, C, H, W) float in [-1, 1] from them
+    for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
+    and whether less of it is better.
+    """
+
+    modules: dict[str, nn.Module]
+    phases: Sequence[Phase]
+    averaged: tuple[str, ...]
+    pictures: Callable[[Modules, torch.Generator], Tensor]
+    scores: Callable[[Modules], dict[str, float]]
+    best: tuple[str, bool]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Images (B, C, H, W) uint8 to float32 in [-1, 1], channels last; labels as they are."""
+    images = torch.from_numpy(batch.images).to(device).float().div_(127.5).sub_(1)
+    labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(device)
+    return images.contiguous(memory_format=torch.channels_last), labels
+
+
+class _PhaseLoss(nn.Module):
+    """A phase as one module, whose forward is its loss: what DistributedDataParallel can wrap."""
+
+    def __init__(self, modules: Modules, phase: Phase) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict(modules)
+        self.loss = phase.loss
+
+    def forward(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.loss(draw)
+        return loss.value, loss.notes
+
+
+class Engine:
+    """Steps, averages and state of one run on one process; ``done`` steps lie behind it."""
+
+    def __init__(
+        self, training: Training, settings: Settings, seed: int, runtime: Runtime, processes: Processes
+    ) -> None:
+        self.training, self.settings, self.seed = training, settings, seed
+        self.runtime, self.processes, self.done = runtime, processes, 0
+        for module in training.modules.values():
+            module.to(runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averages = {
+            name: Average(training.modules[name], settings.half_life) for name in training.averaged
+        }
+        self.optimizers = list(dict.fromkeys(phase.optimizer for phase in training.phases))
+        self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimizers]
+        self._schedule = Schedule(settings.steps, settings.warmup, settings.cosine)
+        self._losses = [self._wrapped(phase) for phase in training.phases]
+        self._notes: dict[str, tuple[Tensor, int]] = {}
+
+    @property
+    def sampled(self) -> dict[str, nn.Module]:
+        """The modules with averaged weights where there are averages."""
+        return {
+            name: self.averages[name].shadow if name in self.averages else m
+            for name, m in self.training.modules.items()
+        }
+
+    def _wrapped(self, phase: Phase) -> nn.Module:
+        loss = _PhaseLoss(self.training.modules, phase)
+        if self.processes.world == 1:
+            return loss
+        self._only(phase.module)
+        return DistributedDataParallel(loss, find_unused_parameters=phase.partial)
+
+    def _only(self, moving: nn.Module) -> None:
+        """Let gradients reach ``moving`` alone."""
+        for module in self.training.modules.values():
+            module.requires_grad_(module is moving)
+
+    def step(self, batch: Batch) -> None:
+        """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
+        images, labels = to_tensor(batch, self.runtime.device)
+        factor = self._schedule(self.done)
+        for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+        for index, phase in enumerate(self.training.phases):
+            if self.done % phase.interval == 0:
+                self._take(index, phase, images, labels)
+        for average in self.averages.values():
+            average.update(self.done, len(images) * self.processes.world)
+        self.done += 1
+
+    def _take(self, index: int, phase: Phase, images: Tensor, labels: Tensor | None) -> None:
+        parts, loss = self.settings.accumulate, self._losses[index]
+        self._only(phase.module)
+        phase.optimizer.zero_grad(set_to_none=True)
+        for part in range(parts):
+            place = (self.done, self.processes.rank, index, part)
+            of = slice(part * len(images) // parts, (part + 1) * len(images) // parts)
+            draw = Draw(
+                images[of],
+                None if labels is None else labels[of],
+                generator(self.runtime.device, self.seed, *place),
+            )
+            alone = isinstance(loss, DistributedDataParallel) and part + 1 < parts
+            with loss.no_sync() if alone else contextlib.nullcontext(), fixed(self.seed, *place):  # type: ignore[operator]
+                with torch.autocast(
+                    self.runtime.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
+                ):
+                    value, notes = loss(draw)
+                (value / parts).backward()
+            for name, note in notes.items():
+                self._note(name, note)
+        norm = nn.utils.clip_grad_norm_(phase.module.parameters(), self.settings.clip or math.inf)
+        self._note(f"grad_{phase.name}", norm)
+        phase.optimizer.step()
+        if phase.after is not None:
+            phase.after()
+
+    def _note(self, name: str, value: Tensor) -> None:
+        total, count = self._notes.get(name, (torch.zeros((), device=value.device), 0))
+        self._notes[name] = total + value.detach(), count + 1
+
+    def take_notes(self) -> dict[str, float]:
+        """Means since the last call, over processes too."""
+        means = {name: total / count for name, (total, count) in sorted(self._notes.items())}
+        self._notes = {}
+        if not means:
+            return {}
+        values = self.processes.mean(torch.stack(list(means.values())).double())
+        return dict(zip(means, values.tolist(), strict=True))
+
+    def state(self) -> State:
+        """Everything that the next step depends on."""
+        tensors = {}
+        for name, module in self.training.modules.items():
+            tensors |= {f"live.{name}/{k}": v for k, v in module.state_dict().items()}
+        for name, average in self.averages.items():
+            tensors |= {f"average.{name}/{k}": v for k, v in average.shadow.state_dict().items()}
+        moments, groups = checkpoint.flatten_optimizers(self.optimizers)
+        return State(self.done, tensors | moments, {"optimizers": groups})
+
+    def restore(self, state: State) -> None:
+        """Go on from where ``state`` was taken."""
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k[len(prefix) :]: v for k, v in state.tensors.items() if k.startswith(prefix)}
+
+        for name, module in self.training.modules.items():
+            module.load_state_dict(part(f"live.{name}/"))
+        for name, average in self.averages.items():
+            average.shadow.load_state_dict(part(f"average.{name}/"))
+        checkpoint.restore_optimizers(self.optimizers, state.tensors, state.rest["optimizers"])
+        self.done = state.step

@@ -55,7 +55,14 @@ class ConvNorm(nn.Module):
     """
 
     def __init__(
-        self, n_in: int, n_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, linear: bool = False
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)

@@ -43,7 +43,7 @@ def load(
 
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
-        return name_or_path, catalogue.verified(catalogue.find(name_or_path))
+        return name_or_path, catalogue.verified(catalogue.find(name_or_path, "text"))
     path = Path(name_or_path)
     try:
         folder, file = path.is_dir(), path.is_file()
@@ -60,5 +60,5 @@ def _locate(name_or_path: str | Path) -> tuple[str, Path]:
             f"{path} is neither a GGUF file nor a model folder", f"{path} 既不是 GGUF 文件，也不是模型文件夹"
         )
     return str(name_or_path), catalogue.verified(
-        catalogue.find(str(name_or_path))
+        catalogue.find(str(name_or_path), "text")
     )  # raises with the nearest names

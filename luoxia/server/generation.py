@@ -22,7 +22,7 @@ SAME_NAME = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 
 def model_of(request: Generation) -> str:
     """The catalogue id. Never a path: a name from the network opens no file."""
-    return find(request.model or DEFAULT_TEXT_MODEL).id
+    return find(request.model or DEFAULT_TEXT_MODEL, "text").id
 
 
 def chat_starts(request: ChatRequest) -> list[Start]:

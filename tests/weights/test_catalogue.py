@@ -74,7 +74,8 @@ def test_card_says_what_a_user_must_know(entry: Entry, language: str) -> None:
     text = card(entry, language)
     assert text.startswith(f"# {entry.title}")
     headings = ("Limits", "Cite", "verified") if language == "en" else ("局限", "引用", "核验")
-    for fact in (*headings, entry.sha256, f"{entry.size:,}", f"{entry.context:,}", entry.licence, "arXiv:"):
+    context = () if entry.context is None else (f"{entry.context:,}",)
+    for fact in (*headings, entry.sha256, f"{entry.size:,}", *context, entry.licence, "arXiv:"):
         assert fact in text
     assert ("许可" in text) == (language == "zh")
 
@@ -104,6 +105,18 @@ def test_unknown_model_offers_the_nearest(wrong: str, offered: str) -> None:
         find(wrong)
     assert f"Did you mean {offered}" in caught.value.text.en
     assert f"您要找的是 {offered}" in caught.value.text.zh
+
+
+def test_model_of_another_kind_is_refused_and_one_that_will_do_is_named() -> None:
+    assert find("efficientnet-lite0", "features") is CATALOGUE["efficientnet-lite0"]
+    with pytest.raises(UnknownModelError) as caught:
+        find("efficientnet-lite0", "text")
+    for text in (caught.value.text.en, caught.value.text.zh):
+        assert "EfficientNet-Lite0" in text
+        assert DEFAULT_TEXT_MODEL in text
+    with pytest.raises(UnknownModelError) as caught:
+        find("efficientnet-lite", "text")
+    assert "efficientnet" not in caught.value.text.en.split("Did you mean")[1]
 
 
 def test_unknown_model_message_is_short_and_printable() -> None:

@@ -93,8 +93,8 @@ def gradient(discriminate: Discriminate, images: Tensor, labels: Tensor | None) 
     """d D(x) / d x of each image, flat: (B, C H W), itself differentiable."""
     images = images.detach().requires_grad_(True)
     logits = discriminate(images, labels)
-    (slope,) = torch.autograd.grad(logits.float().sum(), images, create_graph=True)
-    return slope.float().flatten(1)
+    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return slope.flatten(1)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from PIL import Image
 from luoxia.core.folder import write_atomically
 from luoxia.data.batches import Batches
 from luoxia.train import checkpoint
-from luoxia.train.checkpoint import State
 from luoxia.train.engine import Engine
 from luoxia.train.randomness import generator
 from luoxia.train.run import Metrics, Run
@@ -36,14 +34,9 @@ class Report:
     step: int
     steps: int
     seconds: float
+    seconds_left: float
     images_per_second: float
     values: dict[str, float]
-
-    @property
-    def seconds_left(self) -> float:
-        return (self.steps - self.step) * self.seconds_per_step
-
-    seconds_per_step: float = field(default=0.0)
 
 
 class Stop:
@@ -100,7 +93,8 @@ def train(
                 values, now = engine.take_notes(), time.perf_counter()
                 images = (done - reported_at) * engine.settings.batch_size * engine.processes.world
                 rate = images / (now - reported)
-                report = Report(done, steps, now - began, rate, values, (now - began) / (done - first))
+                left = (now - began) / (done - first) * (steps - done)
+                report = Report(done, steps, now - began, left, rate, values)
                 reported, reported_at = now, done
                 if engine.processes.first:
                     keeper.metrics.add({"step": done, "images_per_second": round(rate, 1), **values})
@@ -141,18 +135,13 @@ class _Keeper:
                 self.metrics.add(
                     {"step": self.engine.done, **{f"held_out_{k}": v for k, v in scores.items()}}
                 )
-            checkpoint.save(self.run.checkpoints, self._state())
+            checkpoint.save(self.run.checkpoints, self.engine.state())
             scored = [r for r in self.metrics.read() if f"held_out_{name}" in r]
-            key: Callable[[dict[str, Any]], float] = lambda r: (
-                r[f"held_out_{name}"] * (1 if less_is_better else -1)
-            )  # noqa: E731
-            best = min(scored, key=key)["step"] if scored else None
+            sign = 1 if less_is_better else -1
+            best = min(scored, key=lambda row: sign * row[f"held_out_{name}"])["step"] if scored else None
             checkpoint.keep(self.run.checkpoints, last=2, best=best, every=self.engine.settings.keep_every)
             self.run.write_model(self.engine.sampled)
         self.engine.processes.wait()
-
-    def _state(self) -> State:
-        return self.engine.state()
 
 
 def grid(pictures: torch.Tensor, columns: int = GRID) -> Image.Image:

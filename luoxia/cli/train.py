@@ -1,0 +1,153 @@
+"""`luoxia train`: begin a run, or go on with one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from luoxia.cli.words import say, tell
+from luoxia.core.errors import UserError
+
+if TYPE_CHECKING:
+    from luoxia.train.loop import Report
+
+STOPPED = 130
+
+
+def train(
+    recipe: Annotated[
+        str | None,
+        Argument(
+            metavar="[RECIPE]",
+            help=say(
+                "vae, cvae, gan, dcgan, cgan, wgan or wgan-gp.",
+                "vae、cvae、gan、dcgan、cgan、wgan 或 wgan-gp。",
+            ),
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        Option(
+            metavar="DATA",
+            help=say(
+                "avatars, digits, a prepared .data folder, or a folder or archive of images.",
+                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包。",
+            ),
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, Option(metavar="PIXELS", help=say("Side of the pictures.", "图片边长（像素）。"))
+    ] = None,
+    steps: Annotated[int | None, Option(metavar="N", help=say("Steps in all.", "总步数。"))] = None,
+    seed: Annotated[
+        int | None,
+        Option(metavar="N", help=say("The same seed gives the same weights.", "相同的种子得到相同的权重。")),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Option("-o", "--out", metavar="FOLDER", help=say("The run's folder.", "训练结果文件夹。")),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help=say("Change a setting of the recipe; several times.", "更改配方的一项设置；可多次给出。"),
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
+    ] = None,
+    device: Annotated[
+        str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))
+    ] = None,
+    threads: Annotated[
+        int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
+    ] = None,
+) -> int:
+    if resume is None and (recipe is None or data is None):
+        raise UserError(
+            "say what to train and on what, as in `luoxia train vae --data digits`, or --resume FOLDER",
+            "请说明训练什么、用什么数据，如 `luoxia train vae --data digits`，或 --resume 文件夹",
+        )
+    if resume is not None and (recipe or data or set_ or steps or seed is not None or out or size):
+        raise UserError(
+            "--resume goes on as the run was begun: leave the other options out",
+            "--resume 按原样继续训练：请勿给出其他选项",
+        )
+    changes: dict[str, object] = dict(_pair(text) for text in set_ or [])
+    if steps is not None:
+        changes["steps"] = steps
+    import torch
+
+    from luoxia.core.runtime import resolve
+    from luoxia.recipes import session
+    from luoxia.train.processes import together
+
+    runtime = resolve(device=device, threads=threads)
+    torch.set_num_threads(runtime.threads)
+    with together() as processes:
+        if resume is not None:
+            work = session.resume(resume, runtime, processes)
+        else:
+            assert recipe is not None
+            assert data is not None
+            folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+            work = session.begin(
+                recipe, data, folder, runtime, size=size, seed=seed, changes=changes, processes=processes
+            )
+        finished = _train(work, quiet=not processes.first)
+    return 0 if finished else STOPPED
+
+
+def _train(work, *, quiet: bool) -> bool:
+    engine, folder = work.engine, work.run.folder
+    if quiet:
+        return work.train()
+    for warning in work.warnings:
+        tell(warning.en, warning.zh)
+    count = sum(p.numel() for m in work.training.modules.values() for p in m.parameters())
+    tell(
+        f"{folder}: {work.run.recipe['recipe']}, {count / 1e6:.2f} M weights, {len(work.images.train)} images of "
+        f"{work.images.size} px, steps {engine.done} to {engine.settings.steps}, seed {engine.seed}",
+        f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{len(work.images.train)} 张 "
+        f"{work.images.size} 像素图片，第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
+    )
+    finished = work.train(show_report)
+    done = engine.done
+    if finished:
+        tell(
+            f"Done. The weights are in {folder}/model.safetensors, pictures in {folder}/samples.",
+            f"完成。权重在 {folder}/model.safetensors，图片在 {folder}/samples。",
+        )
+    else:
+        tell(
+            f"Stopped after step {done}; go on with: luoxia train --resume {folder}",
+            f"已在第 {done} 步后停止；继续请用：luoxia train --resume {folder}",
+        )
+    return finished
+
+
+def show_report(report: Report) -> None:
+    """One line: step, speed, time left, and what the losses are."""
+    left = time.strftime("%H:%M:%S", time.gmtime(report.seconds_left))
+    notes = "  ".join(f"{name} {value:.4g}" for name, value in report.values.items())
+    line = say(
+        f"step {report.step}/{report.steps}  {report.images_per_second:.0f} images/s  {left} left  {notes}",
+        f"第 {report.step}/{report.steps} 步  每秒 {report.images_per_second:.0f} 张  剩余 {left}  {notes}",
+    )
+    print(line, file=sys.stderr, flush=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise UserError(
+            f"--set {text}: write NAME=VALUE, as in --set batch_size=32",
+            f"--set {text}：请写 名称=值，如 --set batch_size=32",
+        )
+    return name.strip(), value.strip()

@@ -1,0 +1,140 @@
+"""A recipe, data and a folder become a run, and a run goes on: what the command line and Python share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from luoxia.core import seeds
+from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.language import Text
+from luoxia.core.runtime import Runtime
+from luoxia.data.batches import Batches
+from luoxia.data.images import ImageSet, load
+from luoxia.recipes import catalogue
+from luoxia.train.engine import Engine, Training
+from luoxia.train.loop import Report, Stop, train
+from luoxia.train.processes import Processes
+from luoxia.train.run import Run
+from luoxia.train.settings import Settings, changed
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run with its data, its networks and the engine that moves them."""
+
+    run: Run
+    images: ImageSet
+    training: Training
+    engine: Engine
+    warnings: tuple[Text, ...] = ()
+
+    def train(self, show: Callable[[Report], None] = lambda _: None, stop: Stop | None = None) -> bool:
+        """Train to the last step or a stop; whether the last step was reached."""
+        settings = self.engine.settings
+        batches = Batches(
+            self.images,
+            settings.batch_size,
+            seed=self.engine.seed,
+            rank=self.engine.processes.rank,
+            world=self.engine.processes.world,
+            mirror=settings.mirror,
+            augment=settings.augment,
+            workers=settings.workers,
+        )
+        return train(self.run, self.engine, batches, show=show, stop=stop)
+
+
+def begin(
+    name: str,
+    data: str,
+    folder: Path,
+    runtime: Runtime,
+    *,
+    size: int | None = None,
+    seed: int | None = None,
+    changes: dict[str, Any] | None = None,
+    processes: Processes = Processes(),
+) -> Session:
+    """A new run of recipe ``name`` on ``data`` in ``folder``. Everything is checked before the folder is made."""
+    settings = changed(catalogue.find(name).settings, changes or {})
+    images = load(data, size=size)
+    seed = seeds.checked(seed)
+    training = _built(name, settings, images, seed)
+    recipe = {
+        "recipe": name,
+        "settings": dataclasses.asdict(settings),
+        "data": {
+            "name": data,
+            "size": size,
+            "digest": images.digest,
+            "images": len(images.images),
+            "licence": list(images.licence),
+        },
+        "seed": seed,
+        "world": processes.world,
+        "facts": training.facts,
+        "versions": {"luoxia": version("luoxia"), "torch": torch.__version__},
+    }
+    if processes.first:
+        Run.begin(folder, recipe)
+    processes.wait()
+    engine = Engine(training, settings, seed, runtime, processes)
+    return Session(Run.open(folder), images, training, engine)
+
+
+def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -> Session:
+    """The run in ``folder``, at its newest whole checkpoint."""
+    run = Run.open(folder)
+    try:
+        recipe = run.recipe
+        settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
+        data, seed, world = recipe["data"], recipe["seed"], recipe["world"]
+        images = load(data["name"], size=data["size"])
+        digest = data["digest"]
+    except (KeyError, TypeError) as error:
+        raise MalformedFileError(
+            f"{folder}/recipe.json is not whole: {error}", f"{folder}/recipe.json 不完整：{error}"
+        ) from error
+    if images.digest != digest:
+        raise UserError(
+            f"{data['name']} is not the data that {folder} was trained on: its content has changed",
+            f"{data['name']} 不是 {folder} 训练所用的数据：内容已改变",
+        )
+    training = _built(recipe["recipe"], settings, images, seed)
+    engine = Engine(training, settings, seed, runtime, processes)
+    state, complaints = run.newest()
+    warnings = [
+        Text(f"{c}; going on from an earlier checkpoint", f"{c}；从较早的检查点继续") for c in complaints
+    ]
+    if state is not None:
+        try:
+            engine.restore(state)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise MalformedFileError(
+                f"the checkpoint in {folder} does not fit its recipe: {error}",
+                f"{folder} 中的检查点与配方不符：{error}",
+            ) from error
+    if world != processes.world:
+        warnings.append(
+            Text(
+                f"begun with {world} processes, going on with {processes.world}: from here the run differs",
+                f"开始时为 {world} 个进程，现为 {processes.world} 个：此后结果将有所不同",
+            )
+        )
+    return Session(run, images, training, engine, tuple(warnings))
+
+
+def _built(name: str, settings: Settings, images: ImageSet, seed: int) -> Training:
+    try:
+        return catalogue.find(name).build(settings, images, seed)
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(str(error), str(error)) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import luoxia
 from luoxia.core import seeds
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.language import Text
@@ -80,7 +80,7 @@ def begin(
         "seed": seed,
         "world": processes.world,
         "facts": training.facts,
-        "versions": {"luoxia": version("luoxia"), "torch": torch.__version__},
+        "versions": {"luoxia": luoxia.__version__, "torch": torch.__version__},
     }
     if processes.first:
         Run.begin(folder, recipe)

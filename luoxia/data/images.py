@@ -1,0 +1,84 @@
+"""A set of pictures of one size, and where sets come from."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luoxia.core.errors import UserError
+from luoxia.core.language import Text
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures with what is known of them.
+
+    ``images`` (N, C, H, W) uint8, in memory or a read-only map; ``labels`` (N,) int64 into ``classes``; ``held_out``
+    (M,) sorted places of pictures that no training sees; ``licence`` one line a source; ``digest`` names the content.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    captions: tuple[Text, ...] | None
+    held_out: NDArray[np.int64]
+    licence: tuple[str, ...]
+    digest: str
+
+    @property
+    def size(self) -> int:
+        return self.images.shape[-1]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[1]
+
+    @property
+    def train(self) -> NDArray[np.int64]:
+        """Places of the pictures that are not held out, (N - M,) sorted."""
+        return np.setdiff1d(np.arange(len(self.images)), self.held_out, assume_unique=True)
+
+
+def digits() -> ImageSet:
+    """1,797 handwritten digits of 8 x 8 in 17 grey levels (Alpaydin and Kaynak 1998), as scikit-learn carries them."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise UserError(
+            'the digits come with scikit-learn; install it with: pip install "luoxia[train]"',
+            '手写数字由 scikit-learn 提供；请安装：pip install "luoxia[train]"',
+        ) from error
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(images))
+    return ImageSet(
+        "digits",
+        images,
+        bunch.target.astype(np.int64),
+        tuple(map(str, range(10))),
+        None,
+        np.sort(order[: len(images) // 10]),
+        ("Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI, CC BY 4.0",),
+        hashlib.sha256(images.tobytes()).hexdigest(),
+    )
+
+
+BUILT_IN = {"digits": digits}
+
+
+def load(name_or_path: str | Path, *, size: int | None = None) -> ImageSet:
+    """A built-in set by name."""
+    name = str(name_or_path)
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
+    near = difflib.get_close_matches(name, BUILT_IN, 3, 0.4) or list(BUILT_IN)
+    raise UserError(
+        f"there is no data {name!r}; there is {', '.join(near)}",
+        f"没有数据 {name!r}；有 {'、'.join(near)}",
+    )

@@ -7,6 +7,7 @@ nothing else.
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,9 @@ def fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> Network
 
 
 def _unpickled(path: Path) -> object:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd but readable pickles: what is not readable raises
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _check_size(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -92,7 +93,10 @@ def _typed(name: str, value: Any, kind: type) -> Any:
                 raise ValueError
             return int(number)
         if kind is float:
-            return float(value)
+            number = float(value)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
         return str(value)
     except (KeyError, ValueError, OverflowError):
         names = {bool: ("true or false", "true 或 false"), int: ("a whole number", "整数")}

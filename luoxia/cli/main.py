@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 import luoxia
 from luoxia.cli import models
 from luoxia.cli.serve import serve
+from luoxia.cli.train import train
 from luoxia.cli.words import misuse, say
 from luoxia.cli.write import INTERRUPTED, write
 from luoxia.core.errors import UserError
@@ -34,6 +35,8 @@ app.add_typer(
 app.command(
     help=say("Start the studio and its OpenAI-compatible API.", "启动工作室及其兼容 OpenAI 的 API。")
 )(serve)
+
+app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

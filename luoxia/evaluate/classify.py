@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.evaluate.neighbours import Vectors
+from luoxia.evaluate.neighbours import Vectors, matrix
 
 Labels = Sequence[Any] | np.ndarray | Tensor  # (N,) integers or words
 
@@ -114,7 +114,7 @@ def train_classifier(
 
 
 def _matrix(features: Vectors) -> Tensor:
-    x = torch.as_tensor(features).to("cpu", torch.float64)
+    x = matrix(features)
     if x.ndim != 2 or not x.numel() or not bool(x.isfinite().all()):
         raise UserError(
             f"features of shape {tuple(x.shape)} cannot be classified; give finite (N, D)",

@@ -11,7 +11,7 @@ from torch import Tensor
 from luoxia.core import seeds
 from luoxia.core.errors import UserError
 from luoxia.evaluate.features import Extractor, Images, Watch
-from luoxia.evaluate.neighbours import BLOCK, Vectors, distances, nearest, pair
+from luoxia.evaluate.neighbours import BLOCK, Vectors, distances, matrix, nearest, pair
 
 
 class KernelDistance(NamedTuple):
@@ -90,9 +90,7 @@ def frechet_distance(a: Vectors, b: Vectors) -> float:
 
 def gaussian_frechet_distance(mu_a: Vectors, cov_a: Vectors, mu_b: Vectors, cov_b: Vectors) -> float:
     """The same distance from means (D,) and covariances (D, D), as published statistics of a data set give them."""
-    first, second, one, two = (
-        torch.as_tensor(v).to("cpu", torch.float64) for v in (mu_a, mu_b, cov_a, cov_b)
-    )
+    first, second, one, two = (matrix(v) for v in (mu_a, mu_b, cov_a, cov_b))
     dim = first.numel()
     if any(mu.shape != (dim,) for mu in (first, second)) or any(c.shape != (dim, dim) for c in (one, two)):
         shapes = ", ".join(str(tuple(v.shape)) for v in (first, one, second, two))

@@ -115,7 +115,11 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 def checked_images(images: Images) -> Tensor:
     """The pictures as a uint8 tensor (N, C, H, W); :class:`UserError` when they are anything else."""
-    given = torch.from_numpy(np.ascontiguousarray(images)) if isinstance(images, np.ndarray) else images
+    given = (
+        torch.from_numpy(np.require(images, requirements=["C", "W"]))
+        if isinstance(images, np.ndarray)
+        else images
+    )
     if given.dtype != torch.uint8 or given.ndim != 4 or given.shape[1] not in (1, 3) or not given.numel():
         shape, dtype = tuple(given.shape), str(given.dtype).removeprefix("torch.")
         raise UserError(

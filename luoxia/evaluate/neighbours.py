@@ -52,9 +52,16 @@ def distances(a: Tensor, b: Tensor, block: int = BLOCK) -> Iterator[Tensor]:
         yield squared.where(squared > ROUNDING * scale, 0).sqrt()
 
 
+def matrix(vectors: Vectors) -> Tensor:
+    """The same numbers as a float64 tensor on the CPU, whatever the strides and whoever may write to them."""
+    if isinstance(vectors, Tensor):
+        return vectors.detach().to("cpu", torch.float64)
+    return torch.from_numpy(np.require(vectors, np.float64, ["C", "W"]))
+
+
 def pair(a: Vectors, b: Vectors, *, least: int = 1) -> tuple[Tensor, Tensor]:
     """Both as float64 (N, D) and (M, D), or :class:`UserError`: not two sets of at least ``least`` finite vectors."""
-    first, second = (torch.as_tensor(v).to("cpu", torch.float64) for v in (a, b))
+    first, second = matrix(a), matrix(b)
     shapes = f"{tuple(first.shape)}, {tuple(second.shape)}"
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or not first.shape[1]:
         raise UserError(

@@ -106,7 +106,7 @@ def test_kernel_distance_of_known_moments(draw: np.random.Generator) -> None:
     """In one dimension E k = 1 + 3 m^2 + 3 s^2 + t^2 with raw moments m, s, t; for N(0, 1) and N(1, 1) it differs so:
     3 (0 - 1)^2 + 3 (1 - 2)^2 + (0 - 4)^2 = 22."""
     a, b = draw.normal(size=(20_000, 1)), draw.normal(size=(20_000, 1)) + 1
-    found = kernel_distance(a, b, subsets=20, subset_size=2000)
+    found = kernel_distance(a, b, subsets=20, subset_size=1000)
     assert found.mean == pytest.approx(22, abs=1.5)
     assert 0 < found.std < 5
 

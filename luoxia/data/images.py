@@ -69,16 +69,32 @@ def digits() -> ImageSet:
     )
 
 
-BUILT_IN = {"digits": digits}
+BUILT_IN = ("avatars", "digits")
 
 
 def load(name_or_path: str | Path, *, size: int | None = None) -> ImageSet:
-    """A built-in set by name."""
+    """A built-in set by name, at ``size`` pixels where it is drawn, or a prepared folder."""
+    from luoxia.data import avatars, prepared  # they build on this file
+
     name = str(name_or_path)
-    if name in BUILT_IN:
-        return BUILT_IN[name]()
+    if name == "avatars":
+        return avatars.avatars(size or 64)
+    if name == "digits":
+        return _of_size(digits(), size)
+    path = Path(name)
+    if path.is_dir():
+        return _of_size(prepared.read(path), size)
     near = difflib.get_close_matches(name, BUILT_IN, 3, 0.4) or list(BUILT_IN)
     raise UserError(
-        f"there is no data {name!r}; there is {', '.join(near)}",
-        f"没有数据 {name!r}；有 {'、'.join(near)}",
+        f"there is no data {name!r}; give {', '.join(near)} or a prepared .data folder",
+        f"没有数据 {name!r}；请给 {'、'.join(near)} 或准备好的 .data 文件夹",
     )
+
+
+def _of_size(images: ImageSet, size: int | None) -> ImageSet:
+    if size not in (None, images.size):
+        raise UserError(
+            f"{images.name} has pictures of {images.size} pixels, not {size}: leave --size out",
+            f"{images.name} 的图片为 {images.size} 像素，而非 {size}：请勿给出 --size",
+        )
+    return images

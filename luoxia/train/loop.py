@@ -140,7 +140,8 @@ class _Keeper:
             sign = 1 if less_is_better else -1
             best = min(scored, key=lambda row: sign * row[f"held_out_{name}"])["step"] if scored else None
             checkpoint.keep(self.run.checkpoints, last=2, best=best, every=self.engine.settings.keep_every)
-            self.run.write_model(self.engine.sampled)
+            if best in (None, self.engine.done):
+                self.run.write_model(self.engine.sampled)
         self.engine.processes.wait()
 
 

@@ -1,0 +1,128 @@
+"""A set of pictures on disk, ready to be read without decoding: ``NAME.data/``.
+
+    data.json       format, name, classes, licences, digest, and which pictures are held out
+    images.npy      (N, C, H, W) uint8, mapped into memory when it is read
+    labels.npy      (N,) int64, where there are classes
+    captions.json   a pair of texts for each picture, English and Chinese, where there are any
+
+Plain arrays and JSON: nothing in it is executed. The folder is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luoxia.core.errors import MalformedFileError
+from luoxia.core.folder import put_in_place, settle
+from luoxia.core.language import Text
+from luoxia.data.images import ImageSet
+
+FORMAT = 1
+
+
+def write(folder: Path, images: ImageSet) -> ImageSet:
+    """Store ``images`` as ``folder`` and return the set that lies there."""
+    unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
+    unfinished.mkdir(parents=True)
+    try:
+        _array(unfinished / "images.npy", images.images)
+        if images.labels is not None:
+            _array(unfinished / "labels.npy", images.labels)
+        if images.captions is not None:
+            _json(unfinished / "captions.json", [[c.en, c.zh] for c in images.captions])
+        facts = {
+            "format": FORMAT,
+            "name": images.name,
+            "classes": list(images.classes),
+            "licence": list(images.licence),
+            "digest": images.digest,
+            "held_out": images.held_out.tolist(),
+        }
+        _json(unfinished / "data.json", facts)
+        if folder.exists():  # another process made it meanwhile: the content is the same
+            shutil.rmtree(folder)
+        put_in_place(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return read(folder)
+
+
+def read(folder: Path) -> ImageSet:
+    """The set in ``folder``, its pictures mapped. Raises :class:`MalformedFileError` for anything else."""
+    try:
+        facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise MalformedFileError(
+                f"{folder} was prepared by another version of Luoxia: prepare it again",
+                f"{folder} 由另一版本的落霞准备：请重新准备",
+            )
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        labels = captions = None
+        if (folder / "labels.npy").exists():
+            labels = np.load(folder / "labels.npy", allow_pickle=False)
+        if (folder / "captions.json").exists():
+            pairs = json.loads((folder / "captions.json").read_text(encoding="utf-8"))
+            captions = tuple(Text(en, zh) for en, zh in pairs)
+        held_out = np.array(facts["held_out"], np.int64)
+        classes, licence = tuple(map(str, facts["classes"])), tuple(map(str, facts["licence"]))
+        name, digest = str(facts["name"]), str(facts["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, MalformedFileError):
+            raise
+        raise MalformedFileError(
+            f"{folder} is not a prepared data folder: {error}", f"{folder} 不是准备好的数据文件夹：{error}"
+        ) from error
+    _check(folder, images, labels, classes, held_out, None if captions is None else len(captions))
+    return ImageSet(name, images, labels, classes, captions, held_out, licence, digest)
+
+
+def digest_of(*arrays: NDArray[Any]) -> str:
+    """SHA-256 of what the arrays hold."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
+
+
+def _check(
+    folder: Path,
+    images: NDArray[Any],
+    labels: NDArray[Any] | None,
+    classes: tuple[str, ...],
+    held_out: NDArray[np.int64],
+    captions: int | None,
+) -> None:
+    n = len(images) if images.ndim else 0
+    whole = images.dtype == np.uint8 and images.ndim == 4 and n > 0 and images.shape[2] == images.shape[3]
+    if labels is not None:
+        fitting = labels.dtype == np.int64 and labels.shape == (n,)
+        whole = whole and fitting and bool(((labels >= 0) & (labels < len(classes))).all())
+    whole = whole and captions in (None, n)
+    whole = whole and bool(((held_out >= 0) & (held_out < n)).all()) and bool((np.diff(held_out) > 0).all())
+    if not whole:
+        raise MalformedFileError(
+            f"{folder} is not a prepared data folder: its arrays do not fit together",
+            f"{folder} 不是准备好的数据文件夹：其中的数组互不相符",
+        )
+
+
+def _array(path: Path, array: NDArray[Any]) -> None:
+    with path.open("xb") as file:
+        np.save(file, array, allow_pickle=False)
+        settle(file)
+
+
+def _json(path: Path, value: Any) -> None:
+    with path.open("xb") as file:
+        file.write(json.dumps(value, ensure_ascii=False).encode())
+        settle(file)

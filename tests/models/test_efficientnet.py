@@ -16,6 +16,7 @@ from luoxia.models.efficientnet import (
     EfficientNetConfig,
     InvertedResidual,
     Stage,
+    fused,
     normalise,
 )
 from luoxia.weights import catalogue
@@ -125,6 +126,27 @@ def test_a_picture_does_not_depend_on_its_batch() -> None:
     network = random_network()
     x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(4))
     torch.testing.assert_close(network(x)[2:3], network(x[2:3]), atol=1e-6, rtol=1e-5)
+
+
+def test_fused_is_the_same_network() -> None:
+    network = random_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    quick = fused(network)
+    x = torch.randn(2, 3, 45, 38, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(quick.logits(x), network.logits(x), atol=1e-4, rtol=1e-4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in quick.modules())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_maps_of_stages_are_not_overwritten() -> None:
+    """Activations work in place, each on what its own convolution made."""
+    network = random_network()
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(8))
+    kept = x.clone()
+    maps = network.stages(x)
+    assert torch.equal(x, kept)
+    torch.testing.assert_close(maps["stem"], network.stem(x))
+    torch.testing.assert_close(maps["stage1"], network.blocks[0](network.stem(x)))
 
 
 def test_every_parameter_gets_a_finite_gradient() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -68,7 +68,7 @@ class Batches:
         labels = None if self.images.labels is None else self.images.labels[index]
         return Batch(np.ascontiguousarray(pictures), labels, index)
 
-    def stream(self, start: int) -> Iterator[Batch]:
+    def stream(self, start: int) -> Generator[Batch, None, None]:
         """Batches from step ``start`` on, without end."""
         step = start
         if not self.workers:

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def digits() -> ImageSet:
             'the digits come with scikit-learn; install it with: pip install "luoxia[train]"',
             '手写数字由 scikit-learn 提供；请安装：pip install "luoxia[train]"',
         ) from error
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(images))
     return ImageSet(

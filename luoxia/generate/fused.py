@@ -5,6 +5,9 @@ Each thread owns an equal share of the rows of every matrix and of the cached po
 on vectors for itself, so that a layer needs five barriers and no copying.
 """
 
+# pyright: reportCallIssue=false
+# An intrinsic is declared with the typing context that Numba passes, and called without it.
+
 from __future__ import annotations
 
 from typing import Any, cast

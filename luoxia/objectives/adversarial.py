@@ -133,7 +133,7 @@ def clip_weights(module: torch.nn.Module, bound: float) -> Callable[[], None]:
 
     @torch.no_grad()
     def clip() -> None:
-        torch._foreach_clamp_min_(parameters, -bound)
-        torch._foreach_clamp_max_(parameters, bound)
+        for parameter in parameters:
+            parameter.clamp_(-bound, bound)
 
     return clip

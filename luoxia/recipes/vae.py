@@ -8,6 +8,7 @@ luoxia train vae --data avatars --set steps=10000
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -88,16 +89,16 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
     elbo = ELBO(vae.encode, vae.decode, likelihood, settings.beta, settings.free_bits)
 
     def pictures(modules: Modules, generator: torch.Generator) -> Tensor:
-        model = modules["vae"]
+        model = cast(VAE, modules["vae"])
         device = next(model.parameters()).device
         z = torch.randn(PICTURES, settings.latent, generator=generator, device=device)
         labels = torch.arange(PICTURES, device=device) % config.classes if config.classes else None
-        return likelihood.mean(model.decode(z, labels))  # type: ignore[operator]
+        return likelihood.mean(model.decode(z, labels))
 
     @torch.no_grad()
     def scores(modules: Modules) -> dict[str, float]:
         """Bits per dimension of held-out pictures under the ELBO (one sample of z, no label's cost)."""
-        model = modules["vae"]
+        model = cast(VAE, modules["vae"])
         device = next(model.parameters()).device
         generator, total, count = torch.Generator(device).manual_seed(seed), 0.0, 0
         for at in range(0, len(images.held_out), 256):
@@ -111,7 +112,7 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
                 model.decode,
                 likelihood,
                 samples=1,
-                generator=generator,  # type: ignore[arg-type]
+                generator=generator,
             )
             total, count = total - float(bound.sum()), count + len(index)
         dims = images.images[0].size

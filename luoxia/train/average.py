@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
+
+_lerp: Any = torch._foreach_lerp_  # type: ignore[attr-defined]  # one call for all weights
 
 
 class Average:
@@ -25,7 +28,7 @@ class Average:
         decay = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step)) if self.half_life else 0.0
         mine, live = self._tensors(self.shadow), self._tensors(self.module)
         floats = [(m, t) for m, t in zip(mine, live, strict=True) if m.is_floating_point()]
-        torch._foreach_lerp_([m for m, _ in floats], [t for _, t in floats], 1 - decay)
+        _lerp([m for m, _ in floats], [t for _, t in floats], 1 - decay)
         for m, t in zip(mine, live, strict=True):
             if not m.is_floating_point():
                 m.copy_(t)

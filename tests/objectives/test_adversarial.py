@@ -94,7 +94,9 @@ def test_the_penalties_can_be_differentiated_twice():
     def r1(w: torch.Tensor) -> torch.Tensor:
         return R1(critic_of(w), 1.0)(draw_of(images)).value
 
-    w = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
+    w = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_(
+        True
+    )
     for function in (penalty, r1):
         assert torch.autograd.gradcheck(function, (w,), atol=1e-4)
         assert torch.autograd.gradgradcheck(function, (w,), atol=1e-3)
@@ -112,7 +114,9 @@ def test_interpolates_lie_between_real_and_fake():
     (between,) = seen
     assert between.min() >= 0
     assert between.max() <= 1
-    assert torch.equal(between.flatten(1).amin(1), between.flatten(1).amax(1))  # one place for a whole picture
+    assert torch.equal(
+        between.flatten(1).amin(1), between.flatten(1).amax(1)
+    )  # one place for a whole picture
     assert between[:, 0, 0, 0].std() > 0.2
 
 

@@ -42,7 +42,9 @@ def test_bernoulli_and_gaussian_are_those_of_torch_distributions():
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
-@pytest.mark.parametrize(("mu", "log_scale"), [(0.0, -1.0), (0.9, -4.0), (-1.3, 0.5), (0.1, -6.5), (3.0, -6.9)])
+@pytest.mark.parametrize(
+    ("mu", "log_scale"), [(0.0, -1.0), (0.9, -4.0), (-1.3, 0.5), (0.1, -6.5), (3.0, -6.9)]
+)
 def test_the_masses_of_all_grey_levels_sum_to_one(levels, mu, log_scale):
     x = torch.linspace(-1, 1, levels, dtype=torch.float64).view(levels, 1, 1, 1)
     out = torch.tensor([mu, log_scale], dtype=torch.float64).view(1, 2, 1, 1).expand(levels, -1, -1, -1)

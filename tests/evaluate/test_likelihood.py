@@ -140,6 +140,24 @@ def test_the_mixture_learns_what_independent_pixels_cannot(draw: np.random.Gener
     assert mixture < gaussian_mixture(train, held_out, components=20, seed=1, levels=64, covariance="diag")
 
 
+def test_a_pixel_that_never_changes_costs_a_quarter_of_a_bit() -> None:
+    """Uniform noise under the Gaussian of its moments: log2(2 pi e / 12) / 2."""
+    same = np.full((3000, 1, 2, 2), 200, np.uint8)
+    expected = math.log2(2 * math.pi * math.e / 12) / 2
+    assert gaussian_mixture(same, same, components=1) == pytest.approx(expected, abs=0.01)
+
+
+def test_full_matrices_only_where_there_is_enough_to_fit_them(draw: np.random.Generator) -> None:
+    pictures = draw.integers(0, 64, (300, 1, 4, 4)).cumsum(3).astype(np.uint8)
+    train, held_out = pictures[:200], pictures[200:]
+    for components, kind in ((6, "full"), (7, "diag")):  # 16 dimensions: 192 pictures are enough for 6
+        chosen = gaussian_mixture(train, held_out, components=components)
+        assert chosen == gaussian_mixture(train, held_out, components=components, covariance=kind)
+        assert chosen != gaussian_mixture(
+            train, held_out, components=components, covariance="diag" if kind == "full" else "full"
+        )
+
+
 def test_the_mixture_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = np.zeros((3, 1, 1, 1), np.uint8)
     with pytest.raises(UserError, match="1 to 3"):

@@ -29,6 +29,7 @@ install: .venv/.installed
 
 test: .venv/.test-installed
 	@$(BIN)/luoxia models get smollm2-135m-instruct
+	@$(BIN)/luoxia models get efficientnet-lite0
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 check: .venv/.test-installed

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Context, Option, Typer
 
 from luoxia.cli.readiness import bring
-from luoxia.cli.words import say, tell
+from luoxia.cli.words import print_table, say, tell
 from luoxia.core import language
 from luoxia.core.errors import UserError
 from luoxia.core.progress import readable_size
@@ -32,7 +32,7 @@ def list_models(context: Context) -> None:
             say("licence", "许可"),
             say("here", "在本机"),
         )
-        _print_table([heading, *map(_row, CATALOGUE.values())])
+        print_table([heading, *map(_row, CATALOGUE.values())])
 
 
 @app.command(help=say("Bring a model to this machine.", "将模型下载到本机。"))
@@ -85,12 +85,3 @@ def _ask(entry: Entry) -> None:
 def _row(entry: Entry) -> tuple[str, ...]:
     here = say("yes", "是") if is_here(entry) else say("no", "否")
     return entry.id, entry.kind, readable_size(entry.size), entry.licence, here
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    from rich.cells import cell_len  # Chinese takes two columns a character
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())

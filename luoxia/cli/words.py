@@ -37,3 +37,13 @@ def misuse(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = f"{context.command_path if context else 'luoxia'} --help"
     return say(f"{english}. `{command}` explains it.", f"{chinese}。用法见 `{command}`。")
+
+
+def print_table(rows: list[tuple[str, ...]]) -> None:
+    """Columns as wide as what stands in them."""
+    from rich.cells import cell_len  # Chinese takes two columns a character
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())

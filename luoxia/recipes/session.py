@@ -18,6 +18,7 @@ from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batches
 from luoxia.data.images import ImageSet, load
 from luoxia.recipes import catalogue
+from luoxia.recipes.report import write_report
 from luoxia.train.engine import Engine, Training
 from luoxia.train.loop import Report, Stop, train
 from luoxia.train.processes import Processes
@@ -48,7 +49,9 @@ class Session:
             augment=settings.augment,
             workers=settings.workers,
         )
-        return train(self.run, self.engine, batches, show=show, stop=stop)
+        return train(
+            self.run, self.engine, batches, show=show, kept=lambda: write_report(self.run), stop=stop
+        )
 
 
 def begin(

@@ -74,9 +74,13 @@ def train(
     batches: Batches,
     *,
     show: Callable[[Report], None] = lambda _: None,
+    kept: Callable[[], None] = lambda: None,
     stop: Stop | None = None,
 ) -> bool:
-    """Train until the last step or a stop; returns whether the last step was reached. ``engine`` is fresh or restored."""
+    """Train until the last step or a stop; returns whether the last step was reached. ``engine`` is fresh or restored.
+
+    The first process calls ``show`` at each report and ``kept`` behind each checkpoint.
+    """
     keeper = _Keeper(run, engine)
     if engine.processes.first:
         keeper.metrics.rewind(engine.done)
@@ -103,6 +107,8 @@ def train(
                 keeper.draw()
             if done % engine.settings.checkpoint_every == 0 or at_end or stopped:
                 keeper.save(score=done % engine.settings.checkpoint_every == 0 or at_end)
+                if engine.processes.first:
+                    kept()
             if stopped:
                 break
     return engine.done >= steps

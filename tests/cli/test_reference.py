@@ -29,6 +29,8 @@ def test_every_command_is_in_it() -> None:
             "luoxia",
             "luoxia write",
             "luoxia serve",
+            "luoxia train",
+            "luoxia runs",
             "luoxia models",
             "luoxia models get",
             "luoxia models card",

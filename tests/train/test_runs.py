@@ -196,3 +196,15 @@ def test_bad_requests_get_one_line(finished, capsys, tmp_path):
     assert "recipe.json" in one_line(capsys, ["--resume", str(finished)])
     (finished / "recipe.json").write_text(json.dumps(recipe | {"data": recipe["data"] | {"digest": "0"}}))
     assert "content has changed" in one_line(capsys, ["--resume", str(finished)])
+
+
+def test_runs_are_listed_side_by_side(finished, capsys):
+    capsys.readouterr()
+    assert main(["runs", str(finished.parent)]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert "best score" in heading
+    assert row.startswith("run")
+    assert "10/10" in row
+    assert "bits_per_dim" in row
+    assert main(["runs", str(finished / "samples")]) == 2
+    assert main(["runs", str(finished / "nowhere")]) == 2

@@ -1,0 +1,69 @@
+"""The page of a run: it holds what happened, and nothing in it can run or call out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from luoxia.recipes.report import SHOWN, page, write_report
+from luoxia.train.run import Metrics, Run
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def run(tmp_path):
+    recipe = {
+        "recipe": "vae",
+        "seed": 7,
+        "settings": {"batch_size": 16, "likelihood": HOSTILE},
+        "data": {"name": HOSTILE, "licence": [f"CC0 {HOSTILE}"]},
+    }
+    run = Run.begin(tmp_path / "run", recipe)
+    metrics = Metrics(run.folder / "metrics.jsonl")
+    for step in range(1, 21):
+        metrics.add({"step": step, "bits_per_dim": 3 - step / 10, "kl": float("nan") if step == 5 else 1.0})
+    metrics.add({"step": 20, "held_out_bits_per_dim": 1.5})
+    (run.folder / "samples").mkdir()
+    for step in range(1, 21):
+        Image.new("L", (8, 8), step).save(run.folder / "samples" / f"step-{step:08d}.png")
+    return run
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "licences"), ("zh", "许可")])
+def test_it_shows_curves_samples_settings_and_licences(run, lang, word):
+    html = page(run, lang)
+    assert word in html
+    assert html.count("<svg") == 2  # bits per dimension of both kinds in one, and the KL
+    assert html.count("<img") == SHOWN
+    assert "step 20" in html or "第 20 步" in html
+    assert "<th>batch_size</th><td>16</td>" in html
+    assert "CC0" in html
+
+
+def test_nothing_in_it_runs_or_leaves(run):
+    html = page(run, "en")
+    assert "<script" not in html
+    assert "default-src 'none'" in html
+    references = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert references
+    assert all(reference.startswith("data:image/png;base64,") for reference in references)
+
+
+def test_a_run_without_anything_yet_has_a_page_too(tmp_path):
+    empty = Run.begin(tmp_path / "run", {"recipe": "gan"})
+    write_report(empty)
+    assert "gan" in (empty.folder / "report.html").read_text()
+
+
+def test_metrics_forget_what_a_resumed_run_does_again_and_a_line_cut_short(run):
+    metrics = Metrics(run.folder / "metrics.jsonl")
+    with metrics.path.open("a") as file:
+        file.write('{"step": 21, "bits_')
+    assert len(metrics.read()) == 21
+    metrics.rewind(7)
+    assert [row["step"] for row in metrics.read()] == list(range(1, 8))
+    assert json.loads((run.folder / "recipe.json").read_text())["format"] == 1

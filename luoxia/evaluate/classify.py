@@ -108,8 +108,7 @@ def train_classifier(
         value.backward()
         return value
 
-    with torch.enable_grad():
-        optimizer.step(loss)
+    optimizer.step(loss)  # switches gradients on by itself
     return LinearClassifier(extractor, classes, mean, scale, weight.detach(), bias.detach())
 
 

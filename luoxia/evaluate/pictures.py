@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
 import torch
 from PIL import Image
 
+from luoxia.core import images as images_core
 from luoxia.core.errors import UserError
 from luoxia.evaluate.features import Images, checked_images
 
-BACKGROUND = 255
 # Okabe and Ito's palette, which most colour-blind readers tell apart; dashes tell lines apart without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
@@ -31,16 +30,7 @@ def grid(images: Images, columns: int, *, gap: int = 2) -> Image.Image:
             f"columns is {columns} and gap {gap}; give at least 1 and 0",
             f"columns 为 {columns}，gap 为 {gap}；至少应为 1 和 0",
         )
-    n, _, height, width = given.shape
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
-    canvas = np.full(shape, BACKGROUND, np.uint8)
-    tiles = given.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
-    for i, tile in enumerate(tiles):
-        top, left = i // columns * (height + gap), i % columns * (width + gap)
-        canvas[top : top + height, left : left + width] = tile
-    return Image.fromarray(canvas)
+    return images_core.grid(given.cpu().numpy(), columns, gap=gap)
 
 
 def side_by_side(*rows: Images, gap: int = 2) -> Image.Image:

@@ -13,18 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from PIL import Image
+from PIL.Image import Image
 
 from luoxia.core.folder import write_atomically
+from luoxia.core.images import grid
 from luoxia.data.batches import Batches
 from luoxia.train import checkpoint
 from luoxia.train.engine import Engine
 from luoxia.train.randomness import generator
 from luoxia.train.run import Metrics, Run
 
-GRID = 8  # columns of a sample grid
+COLUMNS = 8  # of a sample grid
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Keeper:
             pictures = self.engine.training.pictures(self.engine.sampled, noise)
         path = self.run.folder / "samples" / f"step-{self.engine.done:08d}.png"
         with write_atomically(path) as file:
-            grid(pictures).save(file, "PNG")
+            sheet(pictures).save(file, "PNG")
 
     def save(self, *, score: bool) -> None:
         """A checkpoint and the model, with the held-out scores where the rhythm asks for them."""
@@ -151,15 +151,7 @@ class _Keeper:
         self.engine.processes.wait()
 
 
-def grid(pictures: torch.Tensor, columns: int = GRID) -> Image.Image:
-    """Pictures (N, C, H, W) float in [-1, 1] side by side, ``columns`` in a row, small ones enlarged."""
+def sheet(pictures: torch.Tensor) -> Image:
+    """Pictures (N, C, H, W) float in [-1, 1] in rows of ``COLUMNS``, small ones enlarged."""
     data = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().numpy()
-    n, channels, height, width = data.shape
-    rows = -(-n // columns)
-    sheet = np.zeros((rows * columns, channels, height, width), np.uint8)
-    sheet[:n] = data
-    sheet = sheet.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    sheet = sheet.reshape(rows * height, columns * width, channels)
-    picture = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
-    factor = max(1, 64 // width)
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    return grid(data, COLUMNS, enlarge=max(1, 64 // data.shape[-1]))

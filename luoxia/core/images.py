@@ -1,0 +1,32 @@
+"""Pictures side by side on one sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BACKGROUND = 255
+
+
+def grid(images: NDArray[np.uint8], columns: int, *, gap: int = 2, enlarge: int = 1) -> Image:
+    """uint8 pictures (N, C, H, W), C 1 or 3, in rows of ``columns`` with white gaps of ``gap`` pixels: an RGB picture.
+
+    Each pixel becomes ``enlarge`` squared, so that small pictures can be looked at.
+    """
+    from PIL.Image import fromarray
+
+    n, channels, height, width = images.shape
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    height, width = height * enlarge, width * enlarge
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), BACKGROUND, np.uint8)
+    tiles = np.broadcast_to(images, (n, 3, *images.shape[2:])) if channels == 1 else images
+    for i, tile in enumerate(tiles.transpose(0, 2, 3, 1).repeat(enlarge, 1).repeat(enlarge, 2)):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = tile
+    return fromarray(canvas)

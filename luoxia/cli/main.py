@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 import luoxia
 from luoxia.cli import models
+from luoxia.cli.evaluate import evaluate
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
 from luoxia.cli.train import train
@@ -38,6 +39,7 @@ app.command(
 )(serve)
 
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
+app.command(help=say("Measure what a run has come to.", "衡量一次训练的成果。"))(evaluate)
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 import luoxia
 from luoxia.core import seeds
@@ -132,6 +134,40 @@ def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -
             )
         )
     return Session(run, images, training, engine, tuple(warnings))
+
+
+def open_model(
+    folder: Path, runtime: Runtime, data: str | None = None
+) -> tuple[Run, ImageSet, Training, dict[str, torch.nn.Module]]:
+    """The trained model of the run in ``folder`` (its averaged weights), with its own data or ``data``."""
+    run = Run.open(folder)
+    try:
+        recipe = run.recipe
+        settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
+        images = load(data or recipe["data"]["name"], size=None if data else recipe["data"]["size"])
+        training = _built(recipe["recipe"], settings, images, recipe["seed"])
+    except (KeyError, TypeError) as error:
+        raise MalformedFileError(
+            f"{folder}/recipe.json is not whole: {error}", f"{folder}/recipe.json 不完整：{error}"
+        ) from error
+    path = folder / "model.safetensors"
+    try:
+        tensors = load_file(path)
+        for name, module in training.modules.items():
+            part = {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}.")}
+            module.load_state_dict(part)
+            module.requires_grad_(False).eval().to(runtime.device)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder} has no weights yet: its first checkpoint is still to come",
+            f"{folder} 还没有权重：尚未到第一个检查点",
+        ) from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise MalformedFileError(
+            f"{path} does not fit the run's recipe: {first}", f"{path} 与训练配方不符：{first}"
+        ) from error
+    return run, images, training, training.modules
 
 
 def _built(name: str, settings: Settings, images: ImageSet, seed: int) -> Training:

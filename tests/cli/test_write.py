@@ -14,7 +14,8 @@ from luoxia.core.progress import ProgressEvent
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
 SLOW = """
-import sys, threading, luoxia
+import signal, sys, threading, luoxia
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 class Model:
     seed, finish_reason = 1, "stop"
     def chat(self, messages, **sampling):

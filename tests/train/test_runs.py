@@ -208,3 +208,37 @@ def test_runs_are_listed_side_by_side(finished, capsys):
     assert "bits_per_dim" in row
     assert main(["runs", str(finished / "samples")]) == 2
     assert main(["runs", str(finished / "nowhere")]) == 2
+
+
+def test_a_run_is_measured(finished, capsys):
+    capsys.readouterr()
+    assert main(["evaluate", str(finished), "--samples", "100"]) == 0
+    printed = capsys.readouterr()
+    report = json.loads((finished / "evaluation.json").read_text())
+    assert report["extractor"] == "pixels"
+    assert report["samples"] == 100
+    assert report["held_out"] == 179
+    assert 2 < report["bits_per_dim_of_independent_pixels"] < 3
+    assert report["bits_per_dim_of_gaussian_mixture"] > 2
+    assert report["bits_per_dim"] > 3  # ten steps are not enough
+    assert 0 <= report["precision"] <= 1
+    assert "frechet_distance" in printed.out
+    assert (finished / "nearest.png").stat().st_size > 1000
+    (finished / "evaluation.json").unlink()
+    assert main(["evaluate", str(finished), "--samples", "100"]) == 0
+    assert json.loads((finished / "evaluation.json").read_text()) == report
+
+
+def test_what_cannot_be_measured_is_said_in_one_line(finished, capsys):
+    for damage, words in [
+        (lambda: None, "100 to 50,000"),
+        (lambda: (finished / "model.safetensors").write_bytes(b"x" * 40), "does not fit"),
+        (lambda: (finished / "model.safetensors").unlink(), "no weights yet"),
+        (lambda: (finished / "recipe.json").unlink(), "recipe.json"),
+    ]:
+        damage()
+        capsys.readouterr()
+        assert main(["evaluate", str(finished), "--samples", "5" if words.startswith("100 ") else "100"]) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert words in said[-1]
+        assert len(said) == 1

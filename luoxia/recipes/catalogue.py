@@ -50,7 +50,16 @@ RECIPES = {
     "wgan-gp": Recipe(
         Text("Wasserstein GAN with gradient penalty", "Wasserstein GAN：梯度惩罚"),
         GANSettings(
-            game="wasserstein", critic_steps=5, network="residual", penalty=10.0, beta1=0.0, beta2=0.9
+            game="wasserstein",
+            critic_steps=3,
+            network="residual",
+            penalty=10.0,
+            beta1=0.0,
+            beta2=0.9,
+            learning_rate=3e-4,
+            batch_size=32,
+            width=32,
+            precision="bf16",
         ),
         gan.build,
     ),

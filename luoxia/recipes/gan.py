@@ -1,6 +1,6 @@
 """GAN, DCGAN and Wasserstein GAN.
 
-luoxia train wgan-gp --data avatars --set size=32     20 minutes on two cores for recognisable faces
+luoxia train wgan-gp --data avatars --size 32     heads with hair after 1,000 steps, 3 min on two cores
 luoxia train dcgan --data avatars
 """
 

@@ -18,15 +18,15 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.runtime import Runtime
 from luoxia.data.images import ImageSet
-from luoxia.evaluate import features
 from luoxia.evaluate.distribution import frechet_distance, kernel_distance, precision_recall_density_coverage
 from luoxia.evaluate.likelihood import gaussian_mixture, independent_pixels, levels_of
 from luoxia.evaluate.memorisation import comparison, memorisation
 from luoxia.recipes import session
+from luoxia.recipes.kernel_score import extractor_for, to_bytes
 from luoxia.train.engine import Modules, Training
 from luoxia.train.randomness import generator
 
-SMALL = 16  # pixels a side up to which pixels themselves are the features: no network was trained on less
+MIXTURE = 256  # values of a picture up to which a mixture of Gaussians is fitted
 TRAINING_PICTURES = 2_000  # among which nearest neighbours are looked for
 
 
@@ -50,7 +50,7 @@ def evaluate(
     run, images, training, modules = session.open_model(folder, runtime, data)
     real = images.images[images.held_out]
     fake = drawn(training, modules, samples, seed, runtime)
-    chosen = features.pixels() if images.size <= SMALL else features.extractor(device=runtime.device)
+    chosen = extractor_for(images.size, runtime.device)
     random = np.random.Generator(np.random.PCG64(seed))
     some = random.permutation(images.train)[:TRAINING_PICTURES]
     parts = {"held out": real, "samples": fake, "training": images.images[np.sort(some)]}
@@ -87,9 +87,9 @@ def drawn(training: Training, modules: Modules, count: int, seed: int, runtime: 
     parts, have = [], 0
     while have < count:
         pictures = training.pictures(modules, generator(runtime.device, seed, 0xE7, have))
-        parts.append(pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu())
+        parts.append(to_bytes(pictures))
         have += len(pictures)
-    return torch.cat(parts)[:count].contiguous().numpy()
+    return np.concatenate(parts)[:count]
 
 
 def _baselines(images: ImageSet, seed: int) -> dict[str, float]:
@@ -97,7 +97,7 @@ def _baselines(images: ImageSet, seed: int) -> dict[str, float]:
     train, held_out = images.images[images.train], images.images[images.held_out]
     levels = levels_of(images.images)
     found = {"bits_per_dim_of_independent_pixels": independent_pixels(train, held_out, levels)}
-    if train[0].size <= SMALL**2:
+    if train[0].size <= MIXTURE:
         found["bits_per_dim_of_gaussian_mixture"] = gaussian_mixture(
             train, held_out, min(50, len(train)), seed, levels=levels
         )

@@ -23,6 +23,7 @@ from luoxia.objectives.adversarial import (
     clip_weights,
 )
 from luoxia.objectives.phase import Phase
+from luoxia.recipes.kernel_score import KernelScore, missing
 from luoxia.train.engine import Modules, Training
 from luoxia.train.settings import Settings
 
@@ -35,6 +36,7 @@ class GANSettings(Settings):
     penalty, ``r1`` the gamma of R1, ``clip_weights`` the bound of a clipped critic (0: none of them)."""
 
     steps: int = 20_000
+    checkpoint_every: int = 1_000  # each is scored, which takes as long as some hundred steps
     learning_rate: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
@@ -114,12 +116,20 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         labels = torch.arange(PICTURES, device=device) % config.classes if config.classes else None
         return model(z, labels)
 
+    kernel_score = KernelScore(images, seed)
+
+    @torch.no_grad()
+    def scores(modules: Modules) -> dict[str, float]:
+        device = next(modules["generator"].parameters()).device
+        return kernel_score(lambda noise: pictures(modules, noise), device)
+
     return Training(
         {"generator": generator, "discriminator": discriminator},
         phases,
         ("generator",),
         pictures,
-        lambda _: {},
+        scores,
         ("kid", True),
         {"network": config.to_json()},
+        missing(images.size),
     )

@@ -91,7 +91,7 @@ def begin(
         Run.begin(folder, recipe)
     processes.wait()
     engine = Engine(training, settings, seed, runtime, processes)
-    return Session(Run.open(folder), images, training, engine)
+    return Session(Run.open(folder), images, training, engine, training.warnings)
 
 
 def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -> Session:
@@ -133,7 +133,7 @@ def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -
                 f"开始时为 {world} 个进程，现为 {processes.world} 个：此后结果将有所不同",
             )
         )
-    return Session(run, images, training, engine, tuple(warnings))
+    return Session(run, images, training, engine, (*training.warnings, *warnings))
 
 
 def open_model(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from luoxia.core.language import Text
 from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batch
 from luoxia.objectives.phase import Draw, Phase
@@ -36,7 +37,7 @@ class Training:
 
     ``averaged`` names the modules that are sampled from; ``pictures`` draws (N, C, H, W) float in [-1, 1] from them
     for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
-    and whether less of it is better.
+    and whether less of it is better. ``warnings`` are for the user, before the first step.
     """
 
     modules: dict[str, nn.Module]
@@ -46,6 +47,7 @@ class Training:
     scores: Callable[[Modules], dict[str, float]]
     best: tuple[str, bool]
     facts: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[Text, ...] = ()
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:

@@ -20,20 +20,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
 from luoxia.core.runtime import resolve
-from luoxia.data.batches import Batches
+from luoxia.data.batches import Batch, Batches
 from luoxia.data.images import load
 from luoxia.objectives.phase import Draw
 from luoxia.recipes import catalogue
 from luoxia.train.average import Average
-from luoxia.train.engine import Engine, to_tensor
+from luoxia.train.engine import Engine, Training, to_tensor
 from luoxia.train.processes import Processes
-from luoxia.train.settings import changed
+from luoxia.train.settings import Settings
 
 CASES = {  # recipe, data, pixels, steps a block
     "vae digits": ("vae", "digits", None, 40),
@@ -44,13 +44,17 @@ CASES = {  # recipe, data, pixels, steps a block
 Step = Callable[[], None]
 
 
+def built(case: str) -> tuple[Training, Settings, Iterator[Batch]]:
+    """What both sides begin with."""
+    name, data, size, _ = CASES[case]
+    recipe, images = catalogue.find(name), load(data, size=size)
+    batches = Batches(images, recipe.settings.batch_size, seed=0, workers=recipe.settings.workers)
+    return recipe.build(recipe.settings, images, 0), recipe.settings, batches.stream(0)
+
+
 def engine_side(case: str) -> tuple[Step, int]:
-    recipe, data, size, _ = CASES[case]
-    images = load(data, size=size)
-    settings = changed(catalogue.find(recipe).settings, {})
-    training = catalogue.find(recipe).build(settings, images, 0)
+    training, settings, stream = built(case)
     engine = Engine(training, settings, 0, resolve(device="cpu"), Processes())
-    stream = Batches(images, settings.batch_size, seed=0, workers=settings.workers).stream(0)
 
     def step() -> None:
         engine.step(next(stream))
@@ -61,14 +65,10 @@ def engine_side(case: str) -> tuple[Step, int]:
 
 
 def plain_side(case: str) -> tuple[Step, int]:
-    recipe, data, size, _ = CASES[case]
-    images = load(data, size=size)
-    settings = changed(catalogue.find(recipe).settings, {})
-    training = catalogue.find(recipe).build(settings, images, 0)
+    training, settings, stream = built(case)
     for module in training.modules.values():
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averages = [Average(training.modules[name], settings.half_life) for name in training.averaged]
-    stream = Batches(images, settings.batch_size, seed=0, workers=settings.workers).stream(0)
     noise, done = torch.Generator().manual_seed(0), 0
 
     def step() -> None:

@@ -22,8 +22,7 @@ from luoxia.evaluate.distribution import frechet_distance, kernel_distance, prec
 from luoxia.evaluate.likelihood import gaussian_mixture, independent_pixels, levels_of
 from luoxia.evaluate.memorisation import comparison, memorisation
 from luoxia.recipes import session
-from luoxia.recipes.kernel_score import extractor_for, to_bytes
-from luoxia.train.engine import Modules, Training
+from luoxia.recipes.kernel_score import drawn, extractor_for
 from luoxia.train.randomness import generator
 
 MIXTURE = 256  # values of a picture up to which a mixture of Gaussians is fitted
@@ -49,7 +48,10 @@ def evaluate(
         )
     run, images, training, modules = session.open_model(folder, runtime, data)
     real = images.images[images.held_out]
-    fake = drawn(training, modules, samples, seed, runtime)
+    with torch.no_grad():
+        fake = drawn(
+            lambda have: training.pictures(modules, generator(runtime.device, seed, 0xE7, have)), samples
+        )
     chosen = extractor_for(images.size, runtime.device)
     random = np.random.Generator(np.random.PCG64(seed))
     some = random.permutation(images.train)[:TRAINING_PICTURES]
@@ -79,17 +81,6 @@ def evaluate(
     with write_atomically(run.folder / "evaluation.json") as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
-
-
-@torch.no_grad()
-def drawn(training: Training, modules: Modules, count: int, seed: int, runtime: Runtime) -> np.ndarray:
-    """``count`` pictures of a trained model, uint8 (N, C, H, W)."""
-    parts, have = [], 0
-    while have < count:
-        pictures = training.pictures(modules, generator(runtime.device, seed, 0xE7, have))
-        parts.append(to_bytes(pictures))
-        have += len(pictures)
-    return np.concatenate(parts)[:count]
 
 
 def _baselines(images: ImageSet, seed: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from luoxia.core.language import Text
@@ -13,12 +14,11 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate import features
 from luoxia.evaluate.distribution import kernel_distance
 from luoxia.evaluate.features import Extractor
+from luoxia.train.engine import to_bytes
 from luoxia.weights import catalogue
 
 SMALL = 16  # pixels a side up to which pixels themselves are the features: no network was trained on less
 PICTURES = 256  # on each side; the estimate is unbiased, so few pictures cost precision alone
-
-
 NETWORK = "efficientnet-lite0"
 
 
@@ -39,8 +39,17 @@ def missing(size: int) -> tuple[Text, ...]:
     )
 
 
+def drawn(draw: Callable[[int], Tensor], count: int) -> NDArray[np.uint8]:
+    """``count`` pictures, uint8 (N, C, H, W): ``draw`` gives some in [-1, 1], told how many there are already."""
+    parts, have = [], 0
+    while have < count:
+        parts.append(to_bytes(draw(have)))
+        have += len(parts[-1])
+    return np.concatenate(parts)[:count]
+
+
 class KernelScore:
-    """Kernel distance (Binkowski et al. 2018) of samples to held-out pictures; to training ones where none are held out.
+    """Kernel distance (Binkowski et al. 2018) of samples to held-out pictures; to training ones where too few are.
 
     The features of the real pictures are computed once, at the first call.
     """
@@ -50,8 +59,7 @@ class KernelScore:
         places = images.held_out if len(images.held_out) >= PICTURES // 2 else images.train
         chosen = np.random.Generator(np.random.PCG64(seed)).permutation(places)[:PICTURES]
         self._real = images.images[np.sort(chosen)]
-        self._extractor: Extractor | None = None
-        self._features = np.empty(0, np.float32)
+        self._reference: tuple[Extractor, NDArray[np.float32]] | None = None
 
     def __call__(self, draw: Callable[[torch.Generator], Tensor], device: torch.device) -> dict[str, float]:
         """``draw`` gives pictures (N, C, H, W) in [-1, 1]; it is called until there are enough.
@@ -60,19 +68,10 @@ class KernelScore:
         """
         if missing(self._real.shape[-1]):
             return {}
-        if self._extractor is None:
-            self._extractor = extractor_for(self._real.shape[-1], device)
-            self._features = self._extractor(self._real)
+        if self._reference is None:
+            extractor = extractor_for(self._real.shape[-1], device)
+            self._reference = extractor, extractor(self._real)
+        extractor, of_real = self._reference
         noise = torch.Generator(device).manual_seed(self.seed)
-        parts, have = [], 0
-        while have < PICTURES:
-            parts.append(to_bytes(draw(noise)))
-            have += len(parts[-1])
-        found = self._extractor(np.concatenate(parts)[:PICTURES])
-        return {"kid": kernel_distance(self._features, found, seed=self.seed).mean}
-
-
-def to_bytes(pictures: Tensor) -> np.ndarray:
-    """Pictures (N, C, H, W) float in [-1, 1] as uint8 0 to 255."""
-    values = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return values.cpu().contiguous().numpy()
+        of_samples = extractor(drawn(lambda _: draw(noise), PICTURES))
+        return {"kid": kernel_distance(of_real, of_samples, seed=self.seed).mean}

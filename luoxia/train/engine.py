@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -55,6 +57,12 @@ def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None
     images = torch.from_numpy(batch.images).to(device).float().div_(127.5).sub_(1)
     labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(device)
     return images.contiguous(memory_format=torch.channels_last), labels
+
+
+def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
+    """Pictures (N, C, H, W) float in [-1, 1], cut there, as uint8 0 to 255."""
+    values = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    return values.cpu().contiguous().numpy()
 
 
 class _PhaseLoss(nn.Module):

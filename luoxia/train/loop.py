@@ -20,7 +20,7 @@ from luoxia.core.folder import write_atomically
 from luoxia.core.images import grid
 from luoxia.data.batches import Batches
 from luoxia.train import checkpoint
-from luoxia.train.engine import Engine
+from luoxia.train.engine import Engine, to_bytes
 from luoxia.train.randomness import generator
 from luoxia.train.run import Metrics, Run
 
@@ -153,5 +153,5 @@ class _Keeper:
 
 def sheet(pictures: torch.Tensor) -> Image:
     """Pictures (N, C, H, W) float in [-1, 1] in rows of ``COLUMNS``, small ones enlarged."""
-    data = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().numpy()
+    data = to_bytes(pictures)
     return grid(data, COLUMNS, enlarge=max(1, 64 // data.shape[-1]))

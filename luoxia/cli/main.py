@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import models
+from luoxia.cli import data, models
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
@@ -38,6 +38,11 @@ app.command(
     help=say("Start the studio and its OpenAI-compatible API.", "启动工作室及其兼容 OpenAI 的 API。")
 )(serve)
 
+app.add_typer(
+    data.app,
+    name="data",
+    help=say("Check pictures, and prepare them for training.", "检查图片，并为训练做准备。"),
+)
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 app.command(help=say("Measure what a run has come to.", "衡量一次训练的成果。"))(evaluate)
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)

@@ -74,8 +74,11 @@ BUILT_IN = ("avatars", "digits")
 
 
 def load(name_or_path: str | Path, *, size: int | None = None) -> ImageSet:
-    """A built-in set by name, at ``size`` pixels where it is drawn, or a prepared folder."""
-    from luoxia.data import avatars, prepared  # they build on this file
+    """A built-in set by name, a prepared folder, or pictures wherever :func:`luoxia.data.sources.find` finds them.
+
+    ``size`` is for avatars, which are drawn in any, and for pictures, which are cut and scaled.
+    """
+    from luoxia.data import avatars, prepare, prepared  # they build on this file
 
     name = str(name_or_path)
     if name == "avatars":
@@ -83,12 +86,14 @@ def load(name_or_path: str | Path, *, size: int | None = None) -> ImageSet:
     if name == "digits":
         return _of_size(digits(), size)
     path = Path(name)
-    if path.is_dir():
+    if (path / "data.json").exists() or path.name.endswith(".data"):
         return _of_size(prepared.read(path), size)
+    if path.exists() or ":" in name or "{" in name:
+        return prepare.cached(name, size)
     near = difflib.get_close_matches(name, BUILT_IN, 3, 0.4) or list(BUILT_IN)
     raise UserError(
-        f"there is no data {name!r}; give {', '.join(near)} or a prepared .data folder",
-        f"没有数据 {name!r}；请给 {'、'.join(near)} 或准备好的 .data 文件夹",
+        f"there is no data {name!r}; give {', '.join(near)}, a prepared .data folder, or pictures",
+        f"没有数据 {name!r}；请给 {'、'.join(near)}、准备好的 .data 文件夹或图片",
     )
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +49,29 @@ def write(folder: Path, images: ImageSet) -> ImageSet:
             "held_out": images.held_out.tolist(),
         }
         _json(unfinished / "data.json", facts)
-        if folder.exists():  # another process made it meanwhile: the content is the same
-            shutil.rmtree(folder)
-        put_in_place(unfinished, folder)
+        _settle_as(folder, unfinished, images.digest)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return read(folder)
+
+
+def _settle_as(folder: Path, unfinished: Path, digest: str) -> None:
+    """Put ``unfinished`` in the place of ``folder``, unless another process has put the same there meanwhile."""
+    while True:
+        if folder.exists():
+            with suppress(MalformedFileError):
+                if read(folder).digest == digest:
+                    return shutil.rmtree(unfinished)
+            aside = unfinished.with_name(f"{unfinished.name}.old")
+            os.replace(folder, aside)
+            put_in_place(unfinished, folder)
+            return shutil.rmtree(aside)
+        try:
+            return put_in_place(unfinished, folder)
+        except OSError:
+            if not folder.exists():
+                raise
 
 
 def read(folder: Path) -> ImageSet:

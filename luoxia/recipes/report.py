@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from typing import Any
 
 from luoxia.core import language
 from luoxia.core.folder import write_atomically
 from luoxia.core.language import Text
+from luoxia.core.page import figure, table
+from luoxia.core.page import page as whole_page
 from luoxia.evaluate.pictures import curves
 from luoxia.train.run import Metrics, Run
 
@@ -18,14 +19,6 @@ TOGETHER = {  # curves that are read against each other
     "bits per dimension": ("bits_per_dim", "held_out_bits_per_dim"),
     "gradient norms": ("grad_elbo", "grad_d", "grad_g", "grad_r1"),
 }
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1c1c1c; background: #fafaf7; }
-@media (prefers-color-scheme: dark) { body { color: #eceae4; background: #17181a; } }
-.row { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } svg, img { max-width: 100%; height: auto; }
-img { image-rendering: pixelated; width: 20rem; } table { border-collapse: collapse; }
-td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; font-variant-numeric: tabular-nums; }
-"""
 
 
 def write_report(run: Run) -> None:
@@ -41,40 +34,27 @@ def page(run: Run, lang: str) -> str:
     def say(en: str, zh: str) -> str:
         return escape(Text(en, zh).in_(lang))
 
-    title = escape(f"{run.folder.name} · {run.recipe.get('recipe', '')}")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return f"""<!doctype html>
-<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title><style>{STYLE}</style></head><body>
-<h1>{title}</h1>
-<h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
-<div class="row">{_samples(run, say)}</div>
+    title = f"{run.folder.name} · {run.recipe.get('recipe', '')}"
+    data = run.recipe.get("data", {})
+    body = f"""<h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
+<div class="row">{_samples(run, lang)}</div>
 <h2>{say("Curves", "曲线")}</h2>
 <div class="row">{_curves(rows, Text("step", "步").in_(lang))}</div>
 <h2>{say("Settings", "设置")}</h2>
-{_table(_facts(run.recipe))}
+{table(_facts(run.recipe))}
 <h2>{say("Data and licences", "数据与许可")}</h2>
-{_table({k: v for k, v in run.recipe.get("data", {}).items() if k != "licence"})}
-<ul>{"".join(f"<li>{escape(str(line))}</li>" for line in run.recipe.get("data", {}).get("licence", []))}</ul>
-</body></html>
-"""
+{table({k: v for k, v in data.items() if k != "licence"})}
+<ul>{"".join(f"<li>{escape(str(line))}</li>" for line in data.get("licence", []))}</ul>"""
+    return whole_page(title, body, lang)
 
 
-def _samples(run: Run, say: Any) -> str:
+def _samples(run: Run, lang: str) -> str:
     grids = sorted((run.folder / "samples").glob("step-*.png"))
     if len(grids) > SHOWN:
         grids = [grids[round(i * (len(grids) - 1) / (SHOWN - 1))] for i in range(SHOWN)]
-    figures = []
-    for path in grids:
-        step = int(path.stem.removeprefix("step-"))
-        data = base64.b64encode(path.read_bytes()).decode()
-        caption = say(f"step {step}", f"第 {step} 步")
-        figures.append(
-            f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    return "".join(figures)
+    steps = [int(path.stem.removeprefix("step-")) for path in grids]
+    captions = [Text(f"step {step}", f"第 {step} 步").in_(lang) for step in steps]
+    return "".join(figure(path.read_bytes(), text) for path, text in zip(grids, captions, strict=True))
 
 
 def _curves(rows: list[dict[str, Any]], x_label: str) -> str:
@@ -94,8 +74,3 @@ def _curves(rows: list[dict[str, Any]], x_label: str) -> str:
 def _facts(recipe: dict[str, Any]) -> dict[str, Any]:
     plain = {k: recipe[k] for k in ("seed", "world") if k in recipe}
     return plain | recipe.get("settings", {}) | recipe.get("versions", {})
-
-
-def _table(facts: dict[str, Any]) -> str:
-    lines = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
-    return f"<table>{lines}</table>"

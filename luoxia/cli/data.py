@@ -1,0 +1,113 @@
+"""`luoxia data`: look at pictures before training on them, and prepare them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from luoxia.cli.words import print_table, say, tell
+from luoxia.core.folder import write_atomically
+from luoxia.core.language import current
+from luoxia.core.progress import bar
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+Place = Annotated[
+    str,
+    Argument(
+        metavar="PICTURES",
+        help=say(
+            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), or hf:owner/name.",
+            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址），或 hf:owner/name。",
+        ),
+    ),
+]
+Size = Annotated[
+    int | None,
+    Option(
+        metavar="PIXELS",
+        help=say("Cut the middle square out and scale it to this side.", "裁取中间的正方形并缩放到此边长。"),
+    ),
+]
+Trim = Annotated[
+    bool,
+    Option("--trim", help=say("Cut strips of caption or frame off.", "切去边缘的文字条或边框。")),
+]
+Threads = Annotated[int, Option(metavar="N", min=1, help=say("Threads that decode.", "解码线程数。"))]
+
+
+@app.command(help=say("Report what a set holds and what is wrong with it.", "报告数据的内容与问题。"))
+def check(
+    pictures: Place,
+    size: Size = None,
+    trim: Trim = False,
+    out: Annotated[
+        Path | None, Option("-o", "--out", metavar="FILE", help=say("The report as HTML.", "HTML 报告。"))
+    ] = None,
+    threads: Threads = 2,
+) -> None:
+    from luoxia.data.prepare import examine
+
+    with tempfile.TemporaryDirectory(prefix="luoxia-check-") as scratch:
+        with bar(pictures) as progress:
+            found = examine(pictures, Path(scratch), size=size, trim=trim, threads=threads, progress=progress)
+        path = out or Path(f"{found.survey.name}-report.html")
+        _tell(found, path)
+
+
+@app.command(help=say("Turn pictures into data ready for training.", "将图片准备为可用于训练的数据。"))
+def prepare(
+    pictures: Place,
+    out: Annotated[
+        Path, Option("-o", "--out", metavar="FOLDER", help=say("As in photos.data.", "如 photos.data。"))
+    ],
+    size: Size = None,
+    trim: Trim = False,
+    licence: Annotated[
+        str,
+        Option(
+            metavar="TEXT",
+            help=say(
+                "Whose the pictures are and on what terms; it goes into every model's card.",
+                "图片的归属与使用条款；将写入每个模型的说明卡。",
+            ),
+        ),
+    ] = "",
+    threads: Threads = 2,
+) -> None:
+    from luoxia.data.prepare import prepare as prepare_
+
+    with bar(pictures) as progress:
+        images, found = prepare_(
+            pictures, out, size=size, trim=trim, licence=licence, threads=threads, progress=progress
+        )
+    _tell(found, out / "report.html")
+    n, m = len(images.train), len(images.held_out)
+    classes = len(images.classes)
+    tell(
+        f"{out}: {n} pictures of {images.size} px to train on, {m} held out, {classes or 'no'} classes.",
+        f"{out}：{n} 张 {images.size} 像素图片用于训练，{m} 张留出，{classes} 个类别。",
+    )
+    if not licence:
+        tell(
+            "No licence is recorded: say with --licence whose the pictures are.",
+            "未记录许可：请用 --licence 说明图片的归属。",
+        )
+
+
+def _tell(found, path: Path) -> None:
+    """The table on standard output, the page with thumbnails at ``path``."""
+    kinds = {
+        "fixed": say("fixed", "已修正"),
+        "left out": say("left out", "剔除"),
+        "look": say("look", "请查看"),
+    }
+    rows = list(found.facts().items()) + [(kinds[f.kind], str(f.text)) for f in found.findings()]
+    print_table(rows)
+    with write_atomically(path) as file:
+        file.write(found.page(current()).encode())
+    tell(f"The report with thumbnails is {path}", f"带缩略图的报告：{path}")

@@ -1,0 +1,287 @@
+"""One walk over a source: every picture decoded, fitted and set down, and what was seen of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luoxia.core.errors import UserError
+from luoxia.core.language import Text
+from luoxia.core.progress import Progress, ProgressEvent
+from luoxia.data import strips
+from luoxia.data.decoding import SUFFIXES, UndecodableError, decode, fit
+from luoxia.data.sources import TEXT, TEXTS, Item, Source
+from luoxia.data.strips import Box
+
+LEAST = 8  # pixels of a side: less is no picture
+LOOK = 256  # pixels at which strips are looked for
+PARTS = {  # names of folders that say what a picture is for
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "val", "valid", "validation", "held-out", "held_out", "heldout"), "held out"),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture that was kept. ``size`` (width, height), upright, and ``mode`` are the file's; ``strip`` is what its
+    strips leave of it; ``part`` "train", "held out" or "" where the source does not say."""
+
+    name: str
+    size: tuple[int, int]
+    mode: str
+    fixes: tuple[str, ...]
+    strip: Box | None
+    grey: bool
+    digest: str
+    label: str | None = None
+    part: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that was not kept; ``kind`` is "broken", "small" or "copy", ``twin`` the kept picture it repeats."""
+
+    name: str
+    kind: str
+    why: Text
+    twin: int = -1
+
+
+@dataclass
+class Survey:
+    """``pictures`` (N, 3, size, size) uint8 belong to ``seen``; ``others`` counts files that are no pictures."""
+
+    name: str
+    pictures: NDArray[np.uint8]
+    seen: list[Seen]
+    left_out: list[LeftOut] = field(default_factory=list)
+    others: int = 0
+
+
+def survey(
+    source: Source,
+    size: int,
+    scratch: Path,
+    *,
+    trim: bool = False,
+    same_size: bool = False,
+    threads: int = 2,
+    progress: Progress = lambda _: None,
+) -> Survey:
+    """Walk over ``source``; the pictures lie in a file in ``scratch``, which the caller removes.
+
+    ``trim`` cuts strips off. ``same_size`` takes pictures of ``size`` by ``size`` alone and raises for any other. The
+    outcome does not depend on ``threads``.
+    """
+    path, texts = scratch / "pictures", dict[tuple[str, str], dict[str, str]]()
+    made, keys, first_with = Survey(source.name, np.empty(0, np.uint8), []), [], dict[str, int]()
+    with path.open("wb") as file:
+        for item, found in _decoded(source, size, trim, threads, progress, texts, made):
+            name = f"{item.archive}:{item.name}" if item.archive else item.name
+            if isinstance(found, LeftOut):
+                made.left_out.append(found)
+                continue
+            seen, pixels = found
+            if same_size and seen.size != (size, size):
+                raise _sizes_differ(size, name, seen.size)
+            twin = first_with.setdefault(seen.digest, len(made.seen))
+            if twin < len(made.seen):
+                why = Text(
+                    f"the same picture as {made.seen[twin].name}", f"与 {made.seen[twin].name} 为同一图片"
+                )
+                made.left_out.append(LeftOut(name, "copy", why, twin))
+                continue
+            made.seen.append(seen)
+            keys.append((item.archive, _stem(item.name)))
+            _write(file, pixels)
+    if not made.seen:
+        raise _nothing(made)
+    made.pictures = np.memmap(path, np.uint8, "r", shape=(len(made.seen), 3, size, size))
+    made.seen = _named(made.seen, [texts.get(key, {}) for key in keys])
+    return made
+
+
+def first_size(source: Source) -> tuple[str, tuple[int, int]]:
+    """Name and size (width, height) of the first picture that can be decoded."""
+    for item in source.items():
+        if PurePosixPath(item.name).suffix.lower() in SUFFIXES:
+            try:
+                return item.name, decode(item.read()).size
+            except UndecodableError:
+                continue
+    raise _nothing(Survey(source.name, np.empty(0, np.uint8), []))
+
+
+def _decoded(
+    source: Source,
+    size: int,
+    trim: bool,
+    threads: int,
+    progress: Progress,
+    texts: dict[tuple[str, str], dict[str, str]],
+    made: Survey,
+) -> Iterator[tuple[Item, LeftOut | tuple[Seen, NDArray[np.uint8]]]]:
+    """Pictures in the order of the source, decoded ahead by ``threads``; texts go to ``texts`` on the way."""
+    ahead: deque[tuple[Item, Future[LeftOut | tuple[Seen, NDArray[np.uint8]]]]] = deque()
+    done = 0
+    with ThreadPoolExecutor(threads, thread_name_prefix="luoxia-decode") as pool:
+        try:
+            for item in source.items():
+                done += item.size
+                suffix = PurePosixPath(item.name).suffix.lower()
+                if suffix in TEXTS:
+                    _note(texts, item)
+                elif suffix in SUFFIXES:
+                    ahead.append((item, pool.submit(_one, item, _bytes(item), size, trim)))
+                else:
+                    made.others += 1
+                if len(ahead) > 4 * threads:
+                    progress(ProgressEvent("checking", done, source.bytes))
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+            while ahead:
+                first, future = ahead.popleft()
+                yield first, future.result()
+            progress(ProgressEvent("done", done, source.bytes or done))
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+
+def _bytes(item: Item) -> bytes | UndecodableError:
+    try:
+        return item.read()
+    except UndecodableError as error:
+        return error
+
+
+def _one(
+    item: Item, data: bytes | UndecodableError, size: int, trim: bool
+) -> LeftOut | tuple[Seen, NDArray[np.uint8]]:
+    name = f"{item.archive}:{item.name}" if item.archive else item.name
+    try:
+        if isinstance(data, UndecodableError):
+            raise data
+        picture = decode(data, wanted=max(size, LOOK))
+    except UndecodableError as error:
+        return LeftOut(name, "broken", error.text)
+    if min(picture.size) < max(LEAST, size / 2):
+        width, height = picture.size
+        least = max(LEAST, -(-size // 2))
+        return LeftOut(
+            name,
+            "small",
+            Text(f"{width} x {height}, less than {least} pixels", f"{width} x {height}，不足 {least} 像素"),
+        )
+    image, strip = picture.image, _strip(picture.image)
+    if strip is not None and trim:
+        image = image.crop(strip)
+    pixels = fit(image, size)
+    grey = bool((pixels[0] == pixels[1]).all() and (pixels[1] == pixels[2]).all())
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Seen(name, picture.size, picture.mode, picture.fixes, strip, grey, digest), pixels
+
+
+def _strip(image) -> Box | None:
+    """Looked for in a smaller copy; a pixel of margin makes up for its coarseness."""
+    shrink = max(1.0, max(image.size) / LOOK)
+    small = image.convert("RGB")
+    if shrink > 1:
+        small = small.resize((round(image.width / shrink), round(image.height / shrink)))
+    box = strips.find(np.asarray(small))
+    if box is None or shrink == 1:
+        return box
+    width, height = image.size
+    margin = round(shrink)
+    return Box(
+        round(box.left * shrink) + margin * (box.left > 0),
+        round(box.top * shrink) + margin * (box.top > 0),
+        min(width, round(box.right * shrink) - margin * (box.right < small.width)),
+        min(height, round(box.bottom * shrink) - margin * (box.bottom < small.height)),
+    )
+
+
+def _note(texts: dict[tuple[str, str], dict[str, str]], item: Item) -> None:
+    """A caption or class that lies beside a picture: NAME.txt, NAME.cls, or NAME.json with "caption" and "label"."""
+    if item.size > TEXT:
+        return
+    data = _bytes(item)
+    if isinstance(data, UndecodableError):
+        return
+    text = data.decode("utf-8", "replace").strip()
+    found = texts.setdefault((item.archive, _stem(item.name)), {})
+    match PurePosixPath(item.name).suffix.lower():
+        case ".txt":
+            found["caption"] = text
+        case ".cls":
+            found["label"] = text
+        case _:
+            try:
+                facts = json.loads(text)
+            except (ValueError, RecursionError):
+                return
+            if isinstance(facts, dict):
+                for key in ("caption", "label"):
+                    if isinstance(facts.get(key), str | int):
+                        found[key] = str(facts[key])
+
+
+def _stem(name: str) -> str:
+    """A sample's key: WebDataset's samples, and a picture with its texts, share the path up to the first dot."""
+    path = PurePosixPath(name)
+    return str(path.with_name(path.name.split(".")[0] or path.name))
+
+
+def _named(seen: list[Seen], texts: list[dict[str, str]]) -> list[Seen]:
+    """Labels, parts and captions, from the folders that pictures lie in and the texts beside them."""
+    from dataclasses import replace
+
+    folders = [PurePosixPath(s.name.split(":")[-1]).parent.parts for s in seen]
+    while (
+        folders[0]
+        and all(f and f[0] == folders[0][0] for f in folders)
+        and folders[0][0].lower() not in PARTS
+    ):
+        folders = [f[1:] for f in folders]
+    named = []
+    for s, folder, beside in zip(seen, folders, texts, strict=True):
+        part = PARTS.get(folder[0].lower(), "") if folder else ""
+        rest = folder[1:] if part else folder
+        label = beside.get("label") or (rest[0] if rest else None)
+        named.append(replace(s, label=label, part=part, caption=beside.get("caption", "")))
+    return named
+
+
+def _write(file: BinaryIO, pixels: NDArray[np.uint8]) -> None:
+    file.write(pixels.data)
+
+
+def _sizes_differ(size: int, name: str, other: tuple[int, int]) -> UserError:
+    width, height = other
+    return UserError(
+        f"the pictures are not all {size} x {size} ({name} is {width} x {height}): give --size, as in --size 64",
+        f"图片尺寸不都是 {size} x {size}（{name} 为 {width} x {height}）：请给出 --size，如 --size 64",
+    )
+
+
+def _nothing(made: Survey) -> UserError:
+    if made.left_out:
+        first = made.left_out[0]
+        return UserError(
+            f"{made.name} holds no picture that can be used: {first.name}, for one, {first.why.en}",
+            f"{made.name} 中没有可用的图片：例如 {first.name}，{first.why.zh}",
+        )
+    return UserError(
+        f"{made.name} holds no pictures; known are {' '.join(sorted(SUFFIXES))}",
+        f"{made.name} 中没有图片；可用格式有 {' '.join(sorted(SUFFIXES))}",
+    )

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from luoxia.core.errors import UserError
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 SUFFIXES = frozenset(
     [
         ".jpg",

@@ -212,26 +212,14 @@ def _local(place: str, stack: ExitStack) -> Iterator[Item]:
 
 def _remote(place: str, stack: ExitStack) -> Iterator[Item]:
     request = urllib.request.Request(place, headers={"User-Agent": "luoxia"})  # noqa: S310 (http and https alone)
-    opener = urllib.request.build_opener(_HttpOnly)
     try:
-        answer = stack.enter_context(opener.open(request, timeout=TIMEOUT))
+        answer = stack.enter_context(urllib.request.urlopen(request, timeout=TIMEOUT))  # noqa: S310
     except urllib.error.URLError as error:
         raise UserError(
             f"{place} could not be fetched: {error.reason}", f"无法获取 {place}：{error.reason}"
         ) from error
     length = int(answer.headers.get("Content-Length") or 0)
     return _tar(place, answer, max(FREE, SWELLING * length))
-
-
-class _HttpOnly(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to http and https, not to files or ftp."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if not newurl.lower().startswith(("http://", "https://")):
-            raise UserError(
-                f"{req.full_url} leads to {newurl}: refused", f"{req.full_url} 指向 {newurl}：已拒绝"
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Item]:

@@ -113,13 +113,14 @@ def survey(
 
 def first_size(source: Source) -> tuple[str, tuple[int, int]]:
     """Name and size (width, height) of the first picture that can be decoded."""
+    made = Survey(source.name, np.empty(0, np.uint8), [])
     for item in source.items():
         if PurePosixPath(item.name).suffix.lower() in SUFFIXES:
             try:
                 return item.name, decode(item.read()).size
-            except UndecodableError:
-                continue
-    raise _nothing(Survey(source.name, np.empty(0, np.uint8), []))
+            except UndecodableError as error:
+                made.left_out.append(LeftOut(item.name, "broken", error.text))
+    raise _nothing(made)
 
 
 def _decoded(

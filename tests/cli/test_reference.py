@@ -33,8 +33,11 @@ def test_every_command_is_in_it() -> None:
             "luoxia evaluate",
             "luoxia runs",
             "luoxia models",
+            "luoxia data",
             "luoxia models get",
             "luoxia models card",
             "luoxia models path",
+            "luoxia data check",
+            "luoxia data prepare",
         )
     ]

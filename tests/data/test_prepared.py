@@ -102,8 +102,9 @@ def test_names_and_sizes_that_do_not_exist(stored, tmp_path):
         load("digits", size=64)
     with pytest.raises(UserError, match="from 8 to 256"):
         load("avatars", size=4096)
+    (tmp_path / "empty.data").mkdir()
     with pytest.raises(MalformedFileError, match="not a prepared"):
-        load(tmp_path)
+        load(tmp_path / "empty.data")
 
 
 def test_the_digits_are_in_17_levels_and_a_tenth_is_held_out():

@@ -58,6 +58,6 @@ def evaluate(
     ]
     print_table(rows)
     tell(
-        f"Kept in {folder}/evaluation.json; {folder}/nearest.png shows samples above their nearest training pictures.",
-        f"已存入 {folder}/evaluation.json；{folder}/nearest.png 展示样本及与其最近的训练图片。",
+        f"Kept in {folder}/evaluation.json; {folder}/report.html shows it with pictures.",
+        f"已存入 {folder}/evaluation.json；{folder}/report.html 附图展示。",
     )

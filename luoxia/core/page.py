@@ -17,7 +17,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto
 @media (prefers-color-scheme: dark) { body { color: #eceae4; background: #17181a; } }
 .row { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } svg, img { max-width: 100%; height: auto; }
 img { image-rendering: pixelated; width: 20rem; } table { border-collapse: collapse; }
-.small { gap: .6rem; } .small img { width: 6rem; } .small figcaption { font-size: .75rem; max-width: 6rem;
+.wide { flex-direction: column; } .wide img { width: auto; } .small { gap: .6rem; } .small img { width: 6rem; } .small figcaption { font-size: .75rem; max-width: 6rem;
          overflow-wrap: anywhere; }
 td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; font-variant-numeric: tabular-nums; }
 """

@@ -23,6 +23,12 @@ class Batch:
     labels: NDArray[np.int64] | None
     index: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, images: ImageSet, index: NDArray[np.int64]) -> Batch:
+        """The pictures of ``images`` at ``index`` (B,), as they are."""
+        labels = None if images.labels is None else images.labels[index]
+        return cls(np.ascontiguousarray(images.images[index]), labels, index)
+
 
 class Batches:
     """Batches of ``batch_size`` for process ``rank`` of ``world``, which see disjoint parts of one order.

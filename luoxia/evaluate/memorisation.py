@@ -12,7 +12,7 @@ from PIL import Image
 from luoxia.core.errors import UserError
 from luoxia.evaluate.features import Images, checked_images
 from luoxia.evaluate.neighbours import Vectors, nearest
-from luoxia.evaluate.pictures import side_by_side
+from luoxia.evaluate.pictures import enlargement, side_by_side
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def comparison(samples: Images, train: Images, report: MemorisationReport, *, mo
     originals = checked_images(train)
     rows = [checked_images(samples)[order]]
     rows += [originals[report.indices[order, i]] for i in range(report.indices.shape[1])]
-    return side_by_side(*rows)
+    return side_by_side(*rows, enlarge=enlargement(rows[0].shape[-1]))
 
 
 def _mann_whitney(a: np.ndarray, b: np.ndarray) -> float:

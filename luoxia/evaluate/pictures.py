@@ -22,18 +22,29 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 32, 44  # px about the plot
 Points = Sequence[tuple[float, float]]
 
 
-def grid(images: Images, columns: int, *, gap: int = 2) -> Image.Image:
-    """uint8 pictures (N, C, H, W) in rows of ``columns`` with white gaps of ``gap`` pixels: an RGB picture."""
+VISIBLE = 64  # pixels up to which small pictures are enlarged to be looked at
+
+
+def enlargement(size: int) -> int:
+    """The whole factor by which pictures of ``size`` pixels are enlarged to be looked at."""
+    return max(1, VISIBLE // size)
+
+
+def grid(images: Images, columns: int, *, gap: int = 2, enlarge: int = 1) -> Image.Image:
+    """uint8 pictures (N, C, H, W) in rows of ``columns`` with white gaps of ``gap`` pixels: an RGB picture.
+
+    Each pixel becomes ``enlarge`` squared.
+    """
     given = checked_images(images)
     if columns < 1 or gap < 0:
         raise UserError(
             f"columns is {columns} and gap {gap}; give at least 1 and 0",
             f"columns 为 {columns}，gap 为 {gap}；至少应为 1 和 0",
         )
-    return images_core.grid(given.cpu().numpy(), columns, gap=gap)
+    return images_core.grid(given.cpu().numpy(), columns, gap=gap, enlarge=enlarge)
 
 
-def side_by_side(*rows: Images, gap: int = 2) -> Image.Image:
+def side_by_side(*rows: Images, gap: int = 2, enlarge: int = 1) -> Image.Image:
     """One row for each set of pictures (N, C, H, W), picture i of each above one another; all of one size and number."""
     given = [checked_images(row).expand(-1, 3, -1, -1) for row in rows]
     if not given or len({row.shape for row in given}) > 1:
@@ -42,7 +53,7 @@ def side_by_side(*rows: Images, gap: int = 2) -> Image.Image:
             f"rows of shapes {shapes} do not go side by side; give as many pictures of one size in each",
             f"形状为 {shapes} 的各行无法并列；各行的图片数量与尺寸应相同",
         )
-    return grid(torch.cat(given), len(given[0]), gap=gap)
+    return grid(torch.cat(given), len(given[0]), gap=gap, enlarge=enlarge)
 
 
 def curves(

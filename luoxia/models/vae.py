@@ -108,7 +108,9 @@ class ConvDecoder(nn.Module):
         x = self.enter(z)
         if self.label is not None:
             x = x + self.label(labels)
-        return self.leave(F.silu(self.norm(self.stages(x.unflatten(1, (-1, 4, 4))))))
+        x = F.silu(self.norm(self.stages(x.unflatten(1, (-1, 4, 4)))))
+        with torch.autocast(x.device.type, enabled=False):  # bf16 cannot tell 256 grey levels apart
+            return self.leave(x.float())
 
 
 class MLPEncoder(nn.Module):

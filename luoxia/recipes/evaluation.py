@@ -1,7 +1,7 @@
 """What a run has come to: distances to held-out pictures, likelihood beside its baselines, and whether it copies.
 
-Kept in the run's folder as ``evaluation.json``, with the nearest training pictures of its samples as
-``nearest.png``. Numbers of different extractors do not compare; the name of the one used stands beside them.
+Kept in the run's folder as ``evaluation.json``, in ``report.html``, and with its pictures in ``evaluation/``: samples
+above their nearest training pictures, and what the recipe's study shows. Numbers of different extractors do not compare; the name of the one used stands beside them.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.runtime import Runtime
 from luoxia.data.images import ImageSet
+from luoxia.evaluate.classify import train_classifier
 from luoxia.evaluate.distribution import frechet_distance, kernel_distance, precision_recall_density_coverage
 from luoxia.evaluate.likelihood import gaussian_mixture, independent_pixels, levels_of
 from luoxia.evaluate.memorisation import comparison, memorisation
 from luoxia.recipes import session
 from luoxia.recipes.kernel_score import drawn, extractor_for
+from luoxia.recipes.report import write_report
 from luoxia.train.randomness import generator
 
 MIXTURE = 256  # values of a picture up to which a mixture of Gaussians is fitted
+SURE = 0.9  # probability of its likeliest class from which a classifier has recognised a picture
 TRAINING_PICTURES = 2_000  # among which nearest neighbours are looked for
 
 
@@ -72,14 +76,52 @@ def evaluate(
         "kernel_distance_std": kernel.std,
         **manifold._asdict(),
         "memorisation": copies.as_dict(),
-        **training.scores(modules),
+        **({} if training.best[0] == "kid" else training.scores(modules)),  # the kernel distance stands above
     }
+    if images.labels is not None:
+        report |= _classes(images, np.sort(some), found, chosen.name, training.labels)
     if "bits_per_dim" in report:
         report |= _baselines(images, seed)
-    with write_atomically(run.folder / "nearest.png") as file:
-        comparison(fake, parts["training"], copies).save(file, "PNG")
+    pictures = {"nearest": comparison(fake, parts["training"], copies)}
+    if training.study is not None:
+        study = training.study(modules)
+        report |= study.scores
+        pictures |= study.pictures
+    for name, picture in pictures.items():
+        with write_atomically(run.folder / "evaluation" / f"{name}.png") as file:
+            picture.save(file, "PNG")
     with write_atomically(run.folder / "evaluation.json") as file:
         file.write(json.dumps(report, indent=1).encode())
+    write_report(run)
+    return report
+
+
+def _classes(
+    images: ImageSet,
+    some: NDArray[np.int64],
+    found: dict[str, NDArray[np.float32]],
+    extractor: str,
+    asked: NDArray[np.int64] | None,
+) -> dict[str, float]:
+    """What a linear classifier of real classes makes of the samples, beside what it makes of held-out pictures.
+
+    It may be sure of samples that are all alike: ``classes_in`` is the exponential of the entropy of its classes, K
+    when all are as frequent.
+    """
+    assert images.labels is not None
+    classifier = train_classifier(found["training"], images.labels[some], extractor=extractor)
+
+    report = {"classifier_accuracy": classifier.accuracy(found["held out"], images.labels[images.held_out])}
+    for of in ("held out", "samples"):
+        chances = classifier.logits(found[of]).softmax(1)  # (N, K)
+        shares = chances.mean(0)
+        name = of.replace(" ", "_")
+        report[f"classifier_sure_of_{name}"] = float((chances.max(1).values > SURE).double().mean())
+        report[f"classes_in_{name}"] = float((-(shares * shares.clamp_min(1e-12).log()).sum()).exp())
+    if asked is not None:
+        report["class_as_asked"] = classifier.agreement(
+            found["samples"], np.resize(asked, len(found["samples"]))
+        )
     return report
 
 

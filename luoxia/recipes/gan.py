@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
+from luoxia.evaluate.latent import interpolation
+from luoxia.evaluate.pictures import enlargement, grid
 from luoxia.models.gan import Discriminator, GANConfig, Generator
 from luoxia.objectives.adversarial import (
     GAMES,
@@ -24,10 +27,11 @@ from luoxia.objectives.adversarial import (
 )
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
-from luoxia.train.engine import Modules, Training
+from luoxia.train.engine import Modules, Study, Training, to_bytes
 from luoxia.train.settings import Settings
 
 PICTURES = 64
+ROWS, COLUMNS = 6, 12  # of the interpolation sheet
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,23 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         device = next(modules["generator"].parameters()).device
         return kernel_score(lambda noise: pictures(modules, noise), device)
 
+    @torch.no_grad()
+    def study(modules: Modules) -> Study:
+        """Ways between latents: a generator that has learned the set has no seam in them."""
+        model = modules["generator"]
+        device = next(model.parameters()).device
+        z = torch.randn(
+            2 * ROWS, settings.latent, generator=torch.Generator(device).manual_seed(seed), device=device
+        )
+        labels = torch.arange(ROWS, device=device) % config.classes if config.classes else None
+
+        def decode(way: Tensor) -> Tensor:
+            same = None if labels is None else labels.repeat_interleave(COLUMNS)
+            return torch.from_numpy(to_bytes(model(way, same)))
+
+        ways = interpolation(decode, z[:ROWS], z[ROWS:], COLUMNS, spherical=True)
+        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(images.size))})
+
     return Training(
         {"generator": generator, "discriminator": discriminator},
         phases,
@@ -132,4 +153,6 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         ("kid", True),
         {"network": config.to_json()},
         missing(images.size),
+        study,
+        labels=np.arange(PICTURES) % config.classes if config.classes else None,
     )

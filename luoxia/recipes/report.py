@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import Any
 
@@ -18,6 +19,14 @@ TOGETHER = {  # curves that are read against each other
     "logits": ("logit_real", "logit_fake"),
     "bits per dimension": ("bits_per_dim", "held_out_bits_per_dim"),
     "gradient norms": ("grad_elbo", "grad_d", "grad_g", "grad_r1"),
+}
+
+
+SHEETS = {
+    "nearest": Text("Samples above their nearest training pictures", "样本（上）及其最近的训练图片（下）"),
+    "reconstructions": Text("Held-out pictures above their reconstructions", "留出图片（上）及其重建（下）"),
+    "traversals": Text("One latent dimension a row, from -3 to 3", "每行一个潜变量维度，从 -3 到 3"),
+    "interpolations": Text("The way between two latents, a row each", "两个潜变量之间的过渡，每行一例"),
 }
 
 
@@ -40,6 +49,7 @@ def page(run: Run, lang: str) -> str:
 <div class="row">{_samples(run, lang)}</div>
 <h2>{say("Curves", "曲线")}</h2>
 <div class="row">{_curves(rows, Text("step", "步").in_(lang))}</div>
+{_evaluation(run, lang)}
 <h2>{say("Settings", "设置")}</h2>
 {table(_facts(run.recipe))}
 <h2>{say("Data and licences", "数据与许可")}</h2>
@@ -55,6 +65,23 @@ def _samples(run: Run, lang: str) -> str:
     steps = [int(path.stem.removeprefix("step-")) for path in grids]
     captions = [Text(f"step {step}", f"第 {step} 步").in_(lang) for step in steps]
     return "".join(figure(path.read_bytes(), text) for path, text in zip(grids, captions, strict=True))
+
+
+def _evaluation(run: Run, lang: str) -> str:
+    """What ``luoxia evaluate`` left, where it has been asked."""
+    try:
+        found = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    numbers = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in found.items() if k != "memorisation"}
+    copies = found["memorisation"]
+    numbers |= {"nearer to training than unseen": f"{copies['share']:.3f}", "z": f"{copies['z']:.2f}"}
+    pictures = sorted((run.folder / "evaluation").glob("*.png"))
+    shown = "".join(
+        figure(p.read_bytes(), SHEETS.get(p.stem, Text(p.stem, p.stem)).in_(lang)) for p in pictures
+    )
+    head = Text("Evaluation", "评估").in_(lang)
+    return f'<h2>{head}</h2>{table(numbers)}<div class="row wide">{shown}</div>'
 
 
 def _curves(rows: list[dict[str, Any]], x_label: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -34,12 +35,21 @@ Modules = Mapping[str, nn.Module]
 
 
 @dataclass(frozen=True)
+class Study:
+    """What is looked at when a model is evaluated: more ``scores``, and sheets of ``pictures`` by name."""
+
+    scores: dict[str, float]
+    pictures: dict[str, Image]
+
+
+@dataclass(frozen=True)
 class Training:
     """What a recipe hands to the engine.
 
     ``averaged`` names the modules that are sampled from; ``pictures`` draws (N, C, H, W) float in [-1, 1] from them
     for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
-    and whether less of it is better. ``warnings`` are for the user, before the first step.
+    and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
+    ``luoxia evaluate``; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
     """
 
     modules: dict[str, nn.Module]
@@ -50,6 +60,8 @@ class Training:
     best: tuple[str, bool]
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[Text, ...] = ()
+    study: Callable[[Modules], Study] | None = None
+    labels: NDArray[np.int64] | None = None
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:

@@ -101,9 +101,12 @@ def test_the_report_and_its_picture(draw: np.random.Generator) -> None:
     report = report_of(*vectors, k=2)
     plain = json.loads(json.dumps(report.as_dict()))
     assert (plain["extractor"], plain["suspicious"], plain["smallest_ratio"]) == ("pixels", [3], 0.0)
-    picture = np.asarray(comparison(samples, train, report, most=2))
-    assert picture.shape == (3 * 4 + 2 * 2, 2 * 4 + 2, 3)
+    sheet = np.asarray(comparison(samples, train, report, most=2))
+    side = 64  # each of the 4 pixels a side is enlarged to 16
+    tops, lefts = ([i * (side + 2) + 16 * j for i in range(n) for j in range(4)] for n in (3, 2))
+    assert sheet.shape == (3 * side + 2 * 2, 2 * side + 2, 3)
+    picture = sheet[tops][:, lefts]
     copied = train[17].transpose(1, 2, 0)
     np.testing.assert_array_equal(picture[:4, :4], copied)  # the copy comes first, and below it its original
-    np.testing.assert_array_equal(picture[6:10, :4], copied)
-    assert not np.array_equal(picture[12:16, :4], copied)
+    np.testing.assert_array_equal(picture[4:8, :4], copied)
+    assert not np.array_equal(picture[8:12, :4], copied)

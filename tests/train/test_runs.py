@@ -223,7 +223,15 @@ def test_a_run_is_measured(finished, capsys):
     assert report["bits_per_dim"] > 3  # ten steps are not enough
     assert 0 <= report["precision"] <= 1
     assert "frechet_distance" in printed.out
-    assert (finished / "nearest.png").stat().st_size > 1000
+    assert report["bits_per_dim_of_64_samples"] < report["bits_per_dim"]  # more draws, a tighter bound
+    assert report["classifier_accuracy"] > 0.9
+    assert report["classes_in_held_out"] > 9
+    assert report["classes_in_samples"] < 5  # ten steps: one grey shape
+    sheets = {path.stem for path in (finished / "evaluation").iterdir()}
+    assert sheets == {"nearest", "reconstructions", "traversals", "interpolations"}
+    page = (finished / "report.html").read_text()
+    assert page.count("data:image/png") == 4 + len(list((finished / "samples").iterdir()))
+    assert "frechet_distance" in page
     (finished / "evaluation.json").unlink()
     assert main(["evaluate", str(finished), "--samples", "100"]) == 0
     assert json.loads((finished / "evaluation.json").read_text()) == report

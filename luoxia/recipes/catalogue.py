@@ -10,8 +10,9 @@ from typing import Any
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data.images import ImageSet
-from luoxia.recipes import gan, vae
+from luoxia.recipes import gan, stylegan, vae
 from luoxia.recipes.gan import GANSettings
+from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.vae import VAESettings
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
@@ -62,6 +63,11 @@ RECIPES = {
             precision="bf16",
         ),
         gan.build,
+    ),
+    "stylegan": Recipe(
+        Text("StyleGAN2 with adaptive augmentation", "StyleGAN2 与自适应增强"),
+        StyleGANSettings(),
+        stylegan.build,
     ),
 }
 

@@ -1,0 +1,163 @@
+"""StyleGAN2 with adaptive augmentation, for faces from a few thousand pictures on.
+
+luoxia train stylegan --data avatars --set conditional=true
+luoxia train stylegan --data faces.data --set mirror=true
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from luoxia.core.errors import UserError
+from luoxia.data.images import ImageSet
+from luoxia.evaluate.latent import interpolation
+from luoxia.evaluate.pictures import enlargement, grid
+from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
+from luoxia.models.stylegan import StyleGAN, StyleGANConfig
+from luoxia.nn.augment import Augment
+from luoxia.objectives.phase import Phase
+from luoxia.objectives.style import (
+    AugmentedR1,
+    PathLength,
+    StyleDiscriminatorLoss,
+    StyleGeneratorLoss,
+    Styles,
+)
+from luoxia.recipes.kernel_score import KernelScore, missing
+from luoxia.train.engine import Modules, Study, Training, to_bytes
+from luoxia.train.settings import Settings
+
+PICTURES = 64
+ROWS, COLUMNS = 6, 12  # of the interpolation sheet
+
+
+@dataclass(frozen=True)
+class StyleGANSettings(Settings):
+    """A resolution r has min(``channel_base`` / r, ``channel_max``) channels. ``r1`` is gamma of R1 and ``path_length``
+    the weight of its regularisation, each taken every ``r1_every`` and ``path_every`` steps (0: never); ``mixing`` the
+    probability of mixed styles; ``augment_target`` the r_t that augmentation aims at, over ``augment_images``."""
+
+    steps: int = 20_000
+    batch_size: int = 32
+    learning_rate: float = 2.5e-3
+    precision: str = "bf16"
+    checkpoint_every: int = 1_000
+    latent: int = 256
+    mapping_layers: int = 4
+    channel_base: int = 2_048
+    channel_max: int = 256
+    r1: float = 0.1
+    r1_every: int = 16
+    path_length: float = 2.0
+    path_every: int = 4
+    mixing: float = 0.9
+    augment_target: float = 0.6
+    augment_images: int = 200_000
+    augment_every: int = 4
+    conditional: bool = False
+
+
+def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
+    """Both networks with weights drawn from ``seed``, the augmentation, and their four phases."""
+    if settings.conditional and images.labels is None:
+        raise UserError(
+            f"{images.name} has no labels; a conditional StyleGAN needs one folder per class",
+            f"{images.name} 没有标签；条件 StyleGAN 需要每类一个文件夹",
+        )
+    shared: dict[str, Any] = {
+        "size": images.size,
+        "channels": images.channels,
+        "classes": len(images.classes) if settings.conditional else 0,
+        "channel_base": settings.channel_base,
+        "channel_max": settings.channel_max,
+        "mapping_layers": settings.mapping_layers,
+    }
+    config = StyleGANConfig(z_dim=settings.latent, w_dim=settings.latent, **shared)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator, discriminator = StyleGAN(config), StyleDiscriminator(DiscriminatorConfig(**shared))
+    augment = Augment(
+        target=settings.augment_target, images=settings.augment_images, every=settings.augment_every
+    )
+    styles = Styles(generator.mapping, settings.latent, settings.mixing)
+    path_length = PathLength(
+        styles, generator.synthesis, weight=settings.path_length, interval=max(1, settings.path_every)
+    )
+    of_g = _adam(generator, settings.learning_rate, settings.path_every if settings.path_length else 0)
+    of_d = _adam(discriminator, settings.learning_rate, settings.r1_every if settings.r1 else 0)
+    seen = (styles, generator.synthesis, discriminator, augment)
+    phases = [Phase("g", generator, of_g, StyleGeneratorLoss(*seen))]
+    if settings.path_length and settings.path_every:
+        phases.append(Phase("path", generator, of_g, path_length, interval=settings.path_every, partial=True))
+    phases.append(
+        Phase(
+            "d", discriminator, of_d, StyleDiscriminatorLoss(*seen, watch=augment.watch), after=augment.adapt
+        )
+    )
+    if settings.r1 and settings.r1_every:
+        r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
+        phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
+
+    def labels(count: int, device: torch.device) -> Tensor | None:
+        return torch.arange(count, device=device) % config.classes if config.classes else None
+
+    def pictures(modules: Modules, noise: torch.Generator) -> Tensor:
+        model = modules["generator"]
+        device = next(model.parameters()).device
+        z = torch.randn(PICTURES, settings.latent, generator=noise, device=device)
+        return model(z, labels(PICTURES, device), noise_mode="const")
+
+    kernel_score = KernelScore(images, seed)
+
+    @torch.no_grad()
+    def scores(modules: Modules) -> dict[str, float]:
+        device = next(modules["generator"].parameters()).device
+        return {**kernel_score(lambda noise: pictures(modules, noise), device), "augment_p": float(augment.p)}
+
+    @torch.no_grad()
+    def study(modules: Modules) -> Study:
+        """Straight ways in w, where the path length has been made even."""
+        model = modules["generator"]
+        assert isinstance(model, StyleGAN)
+        device = next(model.parameters()).device
+        noise = torch.Generator(device).manual_seed(seed)
+        z = torch.randn(2 * ROWS, settings.latent, generator=noise, device=device)
+        ws = model.mapping(z, labels(2 * ROWS, device), truncation_psi=0.7)[:, 0]
+
+        def decode(w: Tensor) -> Tensor:
+            return torch.from_numpy(
+                to_bytes(model.synthesis(w[:, None].repeat(1, config.num_ws, 1), "const"))
+            )
+
+        ways = interpolation(decode, ws[:ROWS], ws[ROWS:], COLUMNS)
+        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(images.size))})
+
+    return Training(
+        {
+            "generator": generator,
+            "discriminator": discriminator,
+            "augment": augment,
+            "path_length": path_length,
+        },
+        phases,
+        ("generator",),
+        pictures,
+        scores,
+        ("kid", True),
+        {"network": config.to_json()},
+        missing(images.size),
+        study,
+        labels=np.arange(PICTURES) % config.classes if config.classes else None,
+    )
+
+
+def _adam(module: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:
+    """Adam, slowed for a regularisation that moves the same weights every so many steps besides: c = n / (n + 1),
+    rate c and betas to the power of c (Karras et al. 2020, appendix B)."""
+    c = every / (every + 1) if every else 1.0
+    return torch.optim.Adam(module.parameters(), rate * c, (0.0, 0.99**c), eps=1e-8)

@@ -42,9 +42,7 @@ def runs(
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    from luoxia.train.run import Metrics
-
-    rows, recipe = Metrics(run.folder / "metrics.jsonl").read(), run.recipe
+    rows, recipe = run.metrics.read(), run.recipe
     step, steps = (rows[-1]["step"] if rows else 0), recipe["settings"]["steps"]
     scores = [
         (value, row["step"], name)

@@ -13,6 +13,7 @@ from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
 if TYPE_CHECKING:
+    from luoxia.train.doctor import Finding
     from luoxia.train.loop import Report
 
 STOPPED = 130
@@ -62,6 +63,16 @@ def train(
     resume: Annotated[
         Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
     ] = None,
+    auto: Annotated[
+        bool,
+        Option(
+            "--auto",
+            help=say(
+                "When the run breaks, go back to its last checkpoint and on at half the rate.",
+                "训练失效时，回到上一个检查点并以一半学习率继续。",
+            ),
+        ),
+    ] = False,
     device: Annotated[
         str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))
     ] = None,
@@ -82,6 +93,8 @@ def train(
     changes: dict[str, object] = dict(_pair(text) for text in set_ or [])
     if steps is not None:
         changes["steps"] = steps
+    if auto:
+        changes["auto"] = True
     import torch
 
     from luoxia.core.runtime import resolve
@@ -92,7 +105,7 @@ def train(
     torch.set_num_threads(runtime.threads)
     with together() as processes:
         if resume is not None:
-            work = session.resume(resume, runtime, processes)
+            work = session.resume(resume, runtime, processes, auto=auto)
         else:
             assert recipe is not None
             assert data is not None
@@ -117,7 +130,7 @@ def _train(work, *, quiet: bool) -> bool:
         f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{len(work.images.train)} 张 "
         f"{work.images.size} 像素图片，第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
     )
-    finished = work.train(show_report)
+    finished = work.train(show_report, show_finding)
     done = engine.done
     if finished:
         tell(
@@ -141,6 +154,14 @@ def show_report(report: Report) -> None:
         f"第 {report.step}/{report.steps} 步  每秒 {report.images_per_second:.0f} 张  剩余 {left}  {notes}",
     )
     print(line, file=sys.stderr, flush=True)
+
+
+def show_finding(finding: Finding) -> None:
+    """What the doctor sees, why it matters, and what to try."""
+    tell(
+        f"Doctor: {finding.what.en}: {finding.why.en}. Try {finding.advice.en}.",
+        f"训练医生：{finding.what.zh}：{finding.why.zh}。建议：{finding.advice.zh}。",
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from luoxia.objectives.adversarial import (
 )
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
+from luoxia.recipes.vitals import GameVitals
 from luoxia.train.engine import Modules, Study, Training, to_bytes
 from luoxia.train.settings import Settings
 
@@ -127,6 +128,14 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         device = next(modules["generator"].parameters()).device
         return kernel_score(lambda noise: pictures(modules, noise), device)
 
+    watched, asked = GameVitals(images, seed), np.arange(PICTURES) % max(1, config.classes)
+
+    @torch.no_grad()
+    def vitals(modules: Modules) -> dict[str, float]:
+        device = next(modules["generator"].parameters()).device
+        made = pictures(modules, torch.Generator(device).manual_seed(seed))
+        return watched(modules["discriminator"], made, asked if config.classes else None)
+
     @torch.no_grad()
     def study(modules: Modules) -> Study:
         """Ways between latents: a generator that has learned the set has no seam in them."""
@@ -154,5 +163,6 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         {"network": config.to_json()},
         missing(images.size),
         study,
-        labels=np.arange(PICTURES) % config.classes if config.classes else None,
+        labels=asked if config.classes else None,
+        vitals=vitals,
     )

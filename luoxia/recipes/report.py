@@ -12,7 +12,7 @@ from luoxia.core.language import Text
 from luoxia.core.page import figure, table
 from luoxia.core.page import page as whole_page
 from luoxia.evaluate.pictures import curves
-from luoxia.train.run import Metrics, Run
+from luoxia.train.run import Run
 
 SHOWN = 8  # sample grids on the page, evenly over the run
 TOGETHER = {  # curves that are read against each other
@@ -38,14 +38,15 @@ def write_report(run: Run) -> None:
 
 def page(run: Run, lang: str) -> str:
     """The page as HTML in ``lang``."""
-    rows = Metrics(run.folder / "metrics.jsonl").read()
+    rows = run.metrics.read()
 
     def say(en: str, zh: str) -> str:
         return escape(Text(en, zh).in_(lang))
 
     title = f"{run.folder.name} · {run.recipe.get('recipe', '')}"
     data = run.recipe.get("data", {})
-    body = f"""<h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
+    body = f"""{_findings(run, lang)}
+<h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
 <div class="row">{_samples(run, lang)}</div>
 <h2>{say("Curves", "曲线")}</h2>
 <div class="row">{_curves(rows, Text("step", "步").in_(lang))}</div>
@@ -65,6 +66,20 @@ def _samples(run: Run, lang: str) -> str:
     steps = [int(path.stem.removeprefix("step-")) for path in grids]
     captions = [Text(f"step {step}", f"第 {step} 步").in_(lang) for step in steps]
     return "".join(figure(path.read_bytes(), text) for path, text in zip(grids, captions, strict=True))
+
+
+def _findings(run: Run, lang: str) -> str:
+    """What the training doctor has said."""
+    found = run.findings.read()
+    if not found:
+        return ""
+    head, at = Text("Doctor's notes", "训练医生").in_(lang), Text("step", "步").in_(lang)
+    lines = "".join(
+        f"<li>{at} {row['step']}: <b>{escape(row['what'][lang])}</b>: {escape(row['why'][lang])}. "
+        f"{escape(row['advice'][lang])}.</li>"
+        for row in found
+    )
+    return f"<h2>{escape(head)}</h2><ul>{lines}</ul>"
 
 
 def _evaluation(run: Run, lang: str) -> str:

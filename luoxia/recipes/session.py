@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from luoxia.data.batches import Batches
 from luoxia.data.images import ImageSet, load
 from luoxia.recipes import catalogue
 from luoxia.recipes.report import write_report
+from luoxia.train.doctor import Finding
 from luoxia.train.engine import Engine, Training
-from luoxia.train.loop import Report, Stop, train
+from luoxia.train.loop import Report, Stop, slower, train
 from luoxia.train.processes import Processes
 from luoxia.train.run import Run
 from luoxia.train.settings import Settings, changed
@@ -38,7 +40,12 @@ class Session:
     engine: Engine
     warnings: tuple[Text, ...] = ()
 
-    def train(self, show: Callable[[Report], None] = lambda _: None, stop: Stop | None = None) -> bool:
+    def train(
+        self,
+        show: Callable[[Report], None] = lambda _: None,
+        tell: Callable[[Finding], None] = lambda _: None,
+        stop: Stop | None = None,
+    ) -> bool:
         """Train to the last step or a stop; whether the last step was reached."""
         settings = self.engine.settings
         batches = Batches(
@@ -51,9 +58,8 @@ class Session:
             augment=settings.augment,
             workers=settings.workers,
         )
-        return train(
-            self.run, self.engine, batches, show=show, kept=lambda: write_report(self.run), stop=stop
-        )
+        kept = functools.partial(write_report, self.run)
+        return train(self.run, self.engine, batches, show=show, tell=tell, kept=kept, stop=stop)
 
 
 def begin(
@@ -94,11 +100,17 @@ def begin(
     return Session(Run.open(folder), images, training, engine, training.warnings)
 
 
-def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -> Session:
-    """The run in ``folder``, at its newest whole checkpoint."""
+def resume(
+    folder: Path, runtime: Runtime, processes: Processes = Processes(), *, auto: bool = False
+) -> Session:
+    """The run in ``folder``, at its newest whole checkpoint; ``auto`` from here on, where it was not before."""
     run = Run.open(folder)
     try:
         recipe = run.recipe
+        if auto and not recipe["settings"].get("auto") and processes.first:
+            run.amend(settings=recipe["settings"] | {"auto": True})
+        processes.wait()
+        recipe = Run.open(folder).recipe
         settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
         data, seed, world = recipe["data"], recipe["seed"], recipe["world"]
         images = load(data["name"], size=data["size"])
@@ -114,6 +126,7 @@ def resume(folder: Path, runtime: Runtime, processes: Processes = Processes()) -
         )
     training = _built(recipe["recipe"], settings, images, seed)
     engine = Engine(training, settings, seed, runtime, processes)
+    engine.slower = slower(run)
     state, complaints = run.newest()
     warnings = [
         Text(f"{c}; going on from an earlier checkpoint", f"{c}；从较早的检查点继续") for c in complaints

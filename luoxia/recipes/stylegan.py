@@ -29,6 +29,7 @@ from luoxia.objectives.style import (
     Styles,
 )
 from luoxia.recipes.kernel_score import KernelScore, missing
+from luoxia.recipes.vitals import GameVitals
 from luoxia.train.engine import Modules, Study, Training, to_bytes
 from luoxia.train.settings import Settings
 
@@ -117,7 +118,16 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     @torch.no_grad()
     def scores(modules: Modules) -> dict[str, float]:
         device = next(modules["generator"].parameters()).device
-        return {**kernel_score(lambda noise: pictures(modules, noise), device), "augment_p": float(augment.p)}
+        return kernel_score(lambda noise: pictures(modules, noise), device)
+
+    watched, asked = GameVitals(images, seed), np.arange(PICTURES) % max(1, config.classes)
+
+    @torch.no_grad()
+    def vitals(modules: Modules) -> dict[str, float]:
+        device = next(modules["generator"].parameters()).device
+        made = pictures(modules, torch.Generator(device).manual_seed(seed))
+        told = watched(modules["discriminator"], made, asked if config.classes else None)
+        return {**told, "augment_p": float(augment.p)}
 
     @torch.no_grad()
     def study(modules: Modules) -> Study:
@@ -152,7 +162,8 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         {"network": config.to_json()},
         missing(images.size),
         study,
-        labels=np.arange(PICTURES) % config.classes if config.classes else None,
+        labels=asked if config.classes else None,
+        vitals=vitals,
     )
 
 

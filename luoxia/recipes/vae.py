@@ -120,6 +120,14 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         return {"bits_per_dim": bound(cast(VAE, modules["vae"]), images.held_out, 1)}
 
     @torch.no_grad()
+    def vitals(modules: Modules) -> dict[str, float]:
+        """The share of the latent's dimensions that tell held-out pictures apart."""
+        model = cast(VAE, modules["vae"])
+        places = images.held_out[:STUDIED] if len(images.held_out) > 1 else images.train[:STUDIED]
+        mu, _ = model.encode(*to_tensor(Batch.of(images, places), next(model.parameters()).device))
+        return {"used_latent": float(active_units(mu).double().mean())}
+
+    @torch.no_grad()
     def study(modules: Modules) -> Study:
         """The tighter bound, what is kept of a picture, and what each unit of the latent means."""
         model = cast(VAE, modules["vae"])
@@ -160,4 +168,5 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         {"network": config.to_json(), "levels": getattr(likelihood, "levels", None)},
         study=study,
         labels=np.arange(PICTURES) % config.classes if config.classes else None,
+        vitals=vitals,
     )

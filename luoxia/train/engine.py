@@ -49,7 +49,7 @@ class Training:
     ``averaged`` names the modules that are sampled from; ``pictures`` draws (N, C, H, W) float in [-1, 1] from them
     for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
-    ``luoxia evaluate``; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
+    ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
     """
 
     modules: dict[str, nn.Module]
@@ -62,6 +62,7 @@ class Training:
     warnings: tuple[Text, ...] = ()
     study: Callable[[Modules], Study] | None = None
     labels: NDArray[np.int64] | None = None
+    vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:
@@ -108,6 +109,7 @@ class Engine:
         self._schedule = Schedule(settings.steps, settings.warmup, settings.cosine)
         self._losses = [self._wrapped(phase) for phase in training.phases]
         self._notes: dict[str, tuple[Tensor, int]] = {}
+        self.slower = 1.0  # factor of all learning rates, below 1 after a rollback
 
     @property
     def sampled(self) -> dict[str, nn.Module]:
@@ -132,7 +134,7 @@ class Engine:
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
         images, labels = to_tensor(batch, self.runtime.device)
-        factor = self._schedule(self.done)
+        factor = self._schedule(self.done) * self.slower
         for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
@@ -182,6 +184,11 @@ class Engine:
             return {}
         values = self.processes.mean(torch.stack(list(means.values())).double())
         return dict(zip(means, values.tolist(), strict=True))
+
+    def finite(self) -> bool:
+        """Whether all weights are numbers."""
+        weights = [p.detach() for m in self.training.modules.values() for p in m.parameters()]
+        return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())  # type: ignore[attr-defined]
 
     def state(self) -> State:
         """Everything that the next step depends on."""

@@ -7,24 +7,29 @@ checkpoint stays whole.
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL.Image import Image
 
+from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.images import grid
 from luoxia.data.batches import Batches
 from luoxia.train import checkpoint
+from luoxia.train.doctor import Doctor, Finding
 from luoxia.train.engine import Engine, to_bytes
 from luoxia.train.randomness import generator
-from luoxia.train.run import Metrics, Run
+from luoxia.train.run import Run
 
 COLUMNS = 8  # of a sample grid
+ROLLBACKS = 4  # of one run
 
 
 @dataclass(frozen=True)
@@ -74,21 +79,32 @@ def train(
     batches: Batches,
     *,
     show: Callable[[Report], None] = lambda _: None,
+    tell: Callable[[Finding], None] = lambda _: None,
     kept: Callable[[], None] = lambda: None,
     stop: Stop | None = None,
 ) -> bool:
     """Train until the last step or a stop; returns whether the last step was reached. ``engine`` is fresh or restored.
 
-    The first process calls ``show`` at each report and ``kept`` behind each checkpoint.
+    The first process calls ``show`` at each report, ``tell`` for each finding of the training doctor and ``kept``
+    behind each checkpoint. A run that breaks goes back as ``settings.auto`` says, or raises :class:`UserError`.
     """
-    keeper = _Keeper(run, engine)
-    if engine.processes.first:
-        keeper.metrics.rewind(engine.done)
-    stop, steps = stop or Stop(), engine.settings.steps
-    began = reported = time.perf_counter()
-    first = reported_at = engine.done
-    stream = batches.stream(engine.done)
-    with contextlib.closing(stream), stop.on_signals():
+    stop, keeper = stop or Stop(), _Keeper(run, engine, tell, kept)
+    if engine.settings.auto and not engine.done and not checkpoint.steps_in(run.checkpoints):
+        keeper.save(score=False)  # something to go back to
+    with stop.on_signals():
+        while not _stretch(engine, batches, keeper, show, stop):
+            _go_back(run, engine, keeper)
+    return engine.done >= engine.settings.steps
+
+
+def _stretch(
+    engine: Engine, batches: Batches, keeper: _Keeper, show: Callable[[Report], None], stop: Stop
+) -> bool:
+    """Steps until the last one, a stop, or a break; whether it was not a break."""
+    keeper.open()
+    steps, began = engine.settings.steps, time.perf_counter()
+    reported, first, reported_at = began, engine.done, engine.done
+    with contextlib.closing(batches.stream(engine.done)) as stream:
         while engine.done < steps:
             engine.step(next(stream))
             done, at_end = engine.done, engine.done == steps
@@ -98,28 +114,85 @@ def train(
                 images = (done - reported_at) * engine.settings.batch_size * engine.processes.world
                 rate = images / (now - reported)
                 left = (now - began) / (done - first) * (steps - done)
-                report = Report(done, steps, now - began, left, rate, values)
                 reported, reported_at = now, done
                 if engine.processes.first:
-                    keeper.metrics.add({"step": done, "images_per_second": round(rate, 1), **values})
-                    show(report)
+                    show(Report(done, steps, now - began, left, rate, values))
+                keeper.note({"step": done, "images_per_second": round(rate, 1), **values})
             if done % engine.settings.sample_every == 0 or at_end:
                 keeper.draw()
             if done % engine.settings.checkpoint_every == 0 or at_end or stopped:
-                keeper.save(score=done % engine.settings.checkpoint_every == 0 or at_end)
-                if engine.processes.first:
-                    kept()
+                if not engine.finite():  # no broken weights over sound ones
+                    keeper.note({"step": done, "weights": math.nan})
+                else:
+                    keeper.save(score=done % engine.settings.checkpoint_every == 0 or at_end)
+            if engine.processes.any(keeper.broken):
+                return False
             if stopped:
                 break
-    return engine.done >= steps
+    return True
+
+
+def _go_back(run: Run, engine: Engine, keeper: _Keeper) -> None:
+    """To the newest sound checkpoint, with half the learning rates, where the settings say so; else raise."""
+    rollbacks, state = run.recipe.get("rollbacks", []), run.newest()[0]
+    broken_at = engine.done
+    if not engine.settings.auto or len(rollbacks) >= ROLLBACKS or state is None:
+        if rollbacks:
+            raise UserError(
+                f"the run broke at step {broken_at}, after {len(rollbacks)} rollbacks: begin again with a lower "
+                "learning_rate",
+                f"训练在第 {broken_at} 步失效，已回退 {len(rollbacks)} 次：请降低 learning_rate 重新开始",
+            )
+        sound = state.step if state else 0
+        raise UserError(
+            f"the run broke at step {broken_at}; it was sound at step {sound}. Begin again with a lower learning_rate, "
+            f"or let it go back by itself: luoxia train --resume {run.folder} --auto",
+            f"训练在第 {broken_at} 步失效；第 {sound} 步时完好。请降低 learning_rate 重新开始，或让它自动回退："
+            f"luoxia train --resume {run.folder} --auto",
+        )
+    engine.processes.wait()  # all have read the checkpoint before the first one writes
+    if engine.processes.first:
+        run.amend(rollbacks=[*rollbacks, {"at": broken_at, "to": state.step}])
+    else:
+        run.recipe["rollbacks"] = [*rollbacks, {"at": broken_at, "to": state.step}]
+    engine.take_notes()
+    engine.restore(state)
+    engine.slower = slower(run)
+    keeper.broken = False
+
+
+def slower(run: Run) -> float:
+    """The factor of the learning rates that the run's rollbacks have left."""
+    return 0.5 ** len(run.recipe.get("rollbacks", []))
 
 
 class _Keeper:
-    """Writes what a run keeps; only the first process does."""
+    """Writes what a run keeps; only the first process does. ``broken`` once the doctor has found that it is over."""
 
-    def __init__(self, run: Run, engine: Engine) -> None:
-        self.run, self.engine = run, engine
-        self.metrics = Metrics(run.folder / "metrics.jsonl")
+    def __init__(
+        self, run: Run, engine: Engine, tell: Callable[[Finding], None], kept: Callable[[], None]
+    ) -> None:
+        self.run, self.engine, self.tell, self.kept, self.broken = run, engine, tell, kept, False
+        self.metrics = run.metrics
+
+    def open(self) -> None:
+        """Forget what was noted after the step that the engine stands at."""
+        if self.engine.processes.first:
+            self.metrics.rewind(self.engine.done)
+            self.run.findings.rewind(self.engine.done)
+            best = self.engine.training.best
+            self.doctor = Doctor(best, self.metrics.read(), self.run.findings.read())
+
+    def note(self, row: dict[str, Any]) -> None:
+        """A row of metrics, and what the doctor says to it."""
+        if not self.engine.processes.first:
+            return
+        self.metrics.add(row)
+        for finding in self.doctor.hear(row):
+            self.run.findings.add(finding.row(row["step"]))
+            self.tell(finding)
+            grave = finding.level == "grave" and self.engine.settings.auto
+            self.broken = self.broken or grave or finding.level == "fatal"
 
     def draw(self) -> None:
         """The sample grid, from noise that is the same at every report."""
@@ -137,10 +210,10 @@ class _Keeper:
         if self.engine.processes.first:
             name, less_is_better = self.engine.training.best
             if score:
-                scores = self.engine.training.scores(self.engine.sampled)
-                self.metrics.add(
-                    {"step": self.engine.done, **{f"held_out_{k}": v for k, v in scores.items()}}
-                )
+                modules, training = self.engine.sampled, self.engine.training
+                scores = {f"held_out_{k}": v for k, v in training.scores(modules).items()}
+                vitals = {f"vital_{k}": v for k, v in training.vitals(modules).items()}
+                self.note({"step": self.engine.done, **scores, **vitals})
             checkpoint.save(self.run.checkpoints, self.engine.state())
             scored = [r for r in self.metrics.read() if f"held_out_{name}" in r]
             sign = 1 if less_is_better else -1
@@ -148,6 +221,7 @@ class _Keeper:
             checkpoint.keep(self.run.checkpoints, last=2, best=best, every=self.engine.settings.keep_every)
             if best in (None, self.engine.done):
                 self.run.write_model(self.engine.sampled)
+            self.kept()
         self.engine.processes.wait()
 
 

@@ -4,6 +4,7 @@ recipe.json          recipe, configuration, data and its licences, seed, version
 model.safetensors    the averaged weights of the newest checkpoint
 train_state/         checkpoints
 metrics.jsonl        one line a report
+doctor.jsonl         one line a finding of the training doctor
 samples/             one picture a report of samples, always from the same noise
 report.html          curves and pictures
 """
@@ -41,10 +42,9 @@ class Run:
                 f"{folder} is there already; go on with `luoxia train --resume {folder}` or give another -o",
                 f"{folder} 已存在；用 `luoxia train --resume {folder}` 继续，或用 -o 另指定",
             )
-        recipe = {"format": FORMAT, **recipe}
-        with write_atomically(folder / "recipe.json") as file:
-            file.write(json.dumps(recipe, ensure_ascii=False, indent=1).encode())
-        return cls(folder, recipe)
+        run = cls(folder, {"format": FORMAT})
+        run.amend(**recipe)
+        return run
 
     @classmethod
     def open(cls, folder: Path) -> Run:
@@ -68,6 +68,20 @@ class Run:
                 f"{folder} 由另一版本的落霞生成（格式 {version}，本版本读取 {FORMAT}）",
             )
         return cls(folder, recipe)
+
+    @property
+    def metrics(self) -> Metrics:
+        return Metrics(self.folder / "metrics.jsonl")
+
+    @property
+    def findings(self) -> Metrics:
+        return Metrics(self.folder / "doctor.jsonl")
+
+    def amend(self, **facts: Any) -> None:
+        """Change what ``recipe.json`` says."""
+        self.recipe.update(facts)
+        with write_atomically(self.folder / "recipe.json") as file:
+            file.write(json.dumps(self.recipe, ensure_ascii=False, indent=1).encode())
 
     @property
     def checkpoints(self) -> Path:

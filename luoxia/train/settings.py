@@ -19,7 +19,8 @@ class Settings:
     """``batch_size`` is of one process; each step sees ``world`` times as many images.
 
     ``half_life`` of the weights' average is in images; ``clip`` bounds the norm of a phase's gradient (0: no bound);
-    the ``*_every`` are in steps; ``keep_every`` 0 keeps the two newest checkpoints and the best alone.
+    the ``*_every`` are in steps; ``keep_every`` 0 keeps the two newest checkpoints and the best alone. ``auto``: a
+    run that breaks goes back to its newest checkpoint and on at half the rate.
     """
 
     steps: int = 10_000
@@ -38,6 +39,7 @@ class Settings:
     sample_every: int = 500
     checkpoint_every: int = 500
     keep_every: int = 0
+    auto: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every", "sample_every", "checkpoint_every"):

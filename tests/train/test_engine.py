@@ -22,8 +22,12 @@ CPU = Runtime(torch.device("cpu"), torch.float32, 2, "test")
 SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 
 
+STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
+
+
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
-    settings = changed(catalogue.find(name).settings, SMALL | changes)
+    small = {k: v for k, v in (SMALL | STYLE).items() if hasattr(catalogue.find(name).settings, k)}
+    settings = changed(catalogue.find(name).settings, small | changes)
     images = pictures()
     training = catalogue.find(name).build(settings, images, seed)
     engine = Engine(training, settings, seed, CPU, Processes())

@@ -25,8 +25,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan or wgan-gp.",
-                "vae、cvae、gan、dcgan、cgan、wgan 或 wgan-gp。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp or stylegan.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp 或 stylegan。",
             ),
         ),
     ] = None,
@@ -90,7 +90,7 @@ def train(
             "--resume goes on as the run was begun: leave the other options out",
             "--resume 按原样继续训练：请勿给出其他选项",
         )
-    changes: dict[str, object] = dict(_pair(text) for text in set_ or [])
+    changes: dict[str, object] = dict(pair(text) for text in set_ or [])
     if steps is not None:
         changes["steps"] = steps
     if auto:
@@ -164,7 +164,8 @@ def show_finding(finding: Finding) -> None:
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """NAME=VALUE as --set takes it."""
     name, found, value = text.partition("=")
     if not found or not name:
         raise UserError(

@@ -30,6 +30,7 @@ def test_every_command_is_in_it() -> None:
             "luoxia write",
             "luoxia serve",
             "luoxia train",
+            "luoxia plan",
             "luoxia evaluate",
             "luoxia runs",
             "luoxia models",

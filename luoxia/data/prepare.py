@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.language import Text
-from luoxia.core.progress import Progress
+from luoxia.core.progress import Progress, bar
 from luoxia.data import duplicates, prepared
 from luoxia.data.findings import Examination
 from luoxia.data.images import ImageSet
@@ -59,14 +59,15 @@ def prepare(
     return _prepared(find(place), folder, size, trim, licence, threads, progress)
 
 
-def cached(place: str, size: int | None, progress: Progress = lambda _: None) -> ImageSet:
+def cached(place: str, size: int | None) -> ImageSet:
     """The set that the pictures at ``place`` make, prepared at its first use and again when they change."""
     source = find(place)
     key = hashlib.sha256(f"{VERSION} {place} {source.fingerprint} {size}".encode()).hexdigest()[:12]
     folder = home() / "data" / f"{source.name}-{key}.data"
     if folder.exists():
         return prepared.read(folder)
-    return _prepared(source, folder, size, False, "", 2, progress)[0]
+    with bar(source.name) as progress:
+        return _prepared(source, folder, size, False, "", 2, progress)[0]
 
 
 def _prepared(

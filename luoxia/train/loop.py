@@ -22,7 +22,7 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.images import grid
 from luoxia.data.batches import Batches
-from luoxia.train import checkpoint
+from luoxia.train import board, checkpoint
 from luoxia.train.doctor import Doctor, Finding
 from luoxia.train.engine import Engine, to_bytes
 from luoxia.train.randomness import generator
@@ -178,6 +178,7 @@ class _Keeper:
     def open(self) -> None:
         """Forget what was noted after the step that the engine stands at."""
         if self.engine.processes.first:
+            self.board = board.open_board(self.run.folder / "tensorboard", self.engine.done)
             self.metrics.rewind(self.engine.done)
             self.run.findings.rewind(self.engine.done)
             best = self.engine.training.best
@@ -188,6 +189,7 @@ class _Keeper:
         if not self.engine.processes.first:
             return
         self.metrics.add(row)
+        self.board.scalars(row)
         for finding in self.doctor.hear(row):
             self.run.findings.add(finding.row(row["step"]))
             self.tell(finding)
@@ -203,7 +205,9 @@ class _Keeper:
             pictures = self.engine.training.pictures(self.engine.sampled, noise)
         path = self.run.folder / "samples" / f"step-{self.engine.done:08d}.png"
         with write_atomically(path) as file:
-            sheet(pictures).save(file, "PNG")
+            drawn = sheet(pictures)
+            drawn.save(file, "PNG")
+        self.board.picture(drawn, self.engine.done)
 
     def save(self, *, score: bool) -> None:
         """A checkpoint and the model, with the held-out scores where the rhythm asks for them."""

@@ -132,7 +132,7 @@ def alone(side: str, case: str) -> None:
 
 def processes(rounds: int) -> dict[str, float]:
     """Images a second of one process of two threads, and of two of one, on the 64 px VAE."""
-    common = ["train", "vae", "--data", "avatars", "--seed", "0", "--steps", "60"]
+    common = ["train", "vae", "--data", "avatars", "--seed", "0", "--steps", "40"]
     common += ["--set", "log_every=10", "--set", "checkpoint_every=1000", "--set", "sample_every=1000"]
     one = [sys.executable, "-m", "luoxia", *common, "--threads", "2", "--set", "batch_size=64"]
     two = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "luoxia", *common]

@@ -162,7 +162,7 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mu, logvar = self.encoder(x, labels).chunk(2, dim=1)
-        return mu, logvar
+        return mu.contiguous(), logvar.contiguous()
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.decoder(z, labels)

@@ -93,10 +93,10 @@ def begin(
         "facts": training.facts,
         "versions": {"luoxia": luoxia.__version__, "torch": torch.__version__},
     }
+    engine = Engine(training, settings, seed, runtime, processes)
     if processes.first:
         Run.begin(folder, recipe)
     processes.wait()
-    engine = Engine(training, settings, seed, runtime, processes)
     return Session(Run.open(folder), images, training, engine, training.warnings)
 
 

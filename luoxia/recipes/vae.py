@@ -93,7 +93,9 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         torch.manual_seed(seed)
         vae = VAE(config)
     optimizer = torch.optim.AdamW(vae.parameters(), settings.learning_rate, weight_decay=1e-4)
-    elbo = ELBO(vae.encode, vae.decode, likelihood, settings.beta, settings.free_bits)
+    # Looked up when they are called: splitting the weights over processes wraps them.
+    encode, decode = lambda x, y: vae.encode(x, y), lambda z, y: vae.decode(z, y)
+    elbo = ELBO(encode, decode, likelihood, settings.beta, settings.free_bits)
 
     def pictures(modules: Modules, generator: torch.Generator) -> Tensor:
         model = cast(VAE, modules["vae"])
@@ -169,4 +171,5 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         study=study,
         labels=np.arange(PICTURES) % config.classes if config.classes else None,
         vitals=vitals,
+        entrances=("encode", "decode"),
     )

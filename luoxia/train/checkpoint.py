@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from luoxia.core.errors import MalformedFileError
 from luoxia.core.folder import put_in_place, settle
+from luoxia.train import shard
 
 FORMAT = 1
 TENSORS, REST = "state.safetensors", "state.json"
@@ -129,7 +130,7 @@ def restore_optimizers(
                 index, name = key[len(prefix) :].split("/")
                 like = parameters[int(index)]
                 if value.shape == like.shape:  # in the order of memory it had, or sums would round otherwise
-                    value = torch.empty_like(like, dtype=value.dtype).copy_(value)
+                    value = torch.empty_like(like, dtype=value.dtype).copy_(shard.like(value, like))
                 state.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": state, "param_groups": param_groups})
 

@@ -7,6 +7,7 @@ on as the uninterrupted run did, bit for bit.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,12 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batch
 from luoxia.objectives.phase import Draw, Phase
-from luoxia.train import checkpoint
+from luoxia.train import checkpoint, shard
 from luoxia.train.average import Average
 from luoxia.train.checkpoint import State
 from luoxia.train.processes import Processes
@@ -50,6 +52,7 @@ class Training:
     for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
+    ``entrances`` are the methods that losses enter the moving module by.
     """
 
     modules: dict[str, nn.Module]
@@ -63,6 +66,7 @@ class Training:
     study: Callable[[Modules], Study] | None = None
     labels: NDArray[np.int64] | None = None
     vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
+    entrances: tuple[str, ...] = ("forward",)
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:
@@ -105,6 +109,9 @@ class Engine:
             name: Average(training.modules[name], settings.half_life) for name in training.averaged
         }
         self.optimizers = list(dict.fromkeys(phase.optimizer for phase in training.phases))
+        self._whole: dict[str, nn.Module] = {}
+        if settings.shard and processes.world > 1:
+            self._split()
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimizers]
         self._schedule = Schedule(settings.steps, settings.warmup, settings.cosine)
         self._losses = [self._wrapped(phase) for phase in training.phases]
@@ -113,15 +120,37 @@ class Engine:
 
     @property
     def sampled(self) -> dict[str, nn.Module]:
-        """The modules with averaged weights where there are averages."""
-        return {
+        """The modules with averaged weights where there are averages; all processes ask for them together."""
+        modules = {
             name: self.averages[name].shadow if name in self.averages else m
             for name, m in self.training.modules.items()
         }
+        for name, copied in self._whole.items():
+            copied.load_state_dict({k: shard.whole(v) for k, v in modules[name].state_dict().items()})
+        return {**modules, **self._whole}
+
+    def _split(self) -> None:
+        """Split the moving module over processes. A network that others train against keeps its weights whole."""
+        moving = {id(phase.module): phase.module for phase in self.training.phases}
+        if len(moving) > 1:
+            raise UserError(
+                "networks that train against each other cannot be split: leave shard out, and each process holds all",
+                "相互对抗训练的网络无法拆分：请去掉 shard，每个进程将各持有全部权重",
+            )
+        device, world = self.runtime.device, self.processes.world
+        for name, module in self.training.modules.items():
+            if id(module) not in moving:
+                continue
+            names = {id(p): n for n, p in module.named_parameters()}
+            self._whole[name] = copy.deepcopy(module).requires_grad_(False).eval()
+            shard.split(module, self.training.entrances, device, world)
+            shard.follow(self.optimizers, names, module)
+            if name in self.averages:
+                shard.split(self.averages[name].shadow, (), device, world)
 
     def _wrapped(self, phase: Phase) -> nn.Module:
         loss = _PhaseLoss(self.training.modules, phase)
-        if self.processes.world == 1:
+        if self.processes.world == 1 or self._whole:
             return loss
         self._only(phase.module)
         return DistributedDataParallel(loss, find_unused_parameters=phase.partial)
@@ -167,7 +196,7 @@ class Engine:
             for name, note in notes.items():
                 self._note(name, note)
         norm = nn.utils.clip_grad_norm_(phase.module.parameters(), self.settings.clip or math.inf)
-        self._note(f"grad_{phase.name}", norm)
+        self._note(f"grad_{phase.name}", shard.whole(norm))
         phase.optimizer.step()
         if phase.after is not None:
             phase.after()
@@ -186,19 +215,21 @@ class Engine:
         return dict(zip(means, values.tolist(), strict=True))
 
     def finite(self) -> bool:
-        """Whether all weights are numbers."""
-        weights = [p.detach() for m in self.training.modules.values() for p in m.parameters()]
-        return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())  # type: ignore[attr-defined]
+        """Whether all weights are numbers, in all processes."""
+        weights = [shard.own(p.detach()) for m in self.training.modules.values() for p in m.parameters()]
+        norms = torch.stack(torch._foreach_norm(weights))  # type: ignore[attr-defined]
+        return not self.processes.any(not bool(norms.isfinite().all()))
 
     def state(self) -> State:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on, whole; all processes ask for it together."""
         tensors = {}
         for name, module in self.training.modules.items():
             tensors |= {f"live.{name}/{k}": v for k, v in module.state_dict().items()}
         for name, average in self.averages.items():
             tensors |= {f"average.{name}/{k}": v for k, v in average.shadow.state_dict().items()}
         moments, groups = checkpoint.flatten_optimizers(self.optimizers)
-        return State(self.done, tensors | moments, {"optimizers": groups})
+        tensors = {name: shard.whole(tensor) for name, tensor in (tensors | moments).items()}
+        return State(self.done, tensors, {"optimizers": groups})
 
     def restore(self, state: State) -> None:
         """Go on from where ``state`` was taken."""
@@ -206,9 +237,15 @@ class Engine:
         def part(prefix: str) -> dict[str, Tensor]:
             return {k[len(prefix) :]: v for k, v in state.tensors.items() if k.startswith(prefix)}
 
+        def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+            mine = module.state_dict()
+            module.load_state_dict(
+                {k: shard.like(v, mine[k]) if k in mine else v for k, v in tensors.items()}
+            )
+
         for name, module in self.training.modules.items():
-            module.load_state_dict(part(f"live.{name}/"))
+            load(module, part(f"live.{name}/"))
         for name, average in self.averages.items():
-            average.shadow.load_state_dict(part(f"average.{name}/"))
+            load(average.shadow, part(f"average.{name}/"))
         checkpoint.restore_optimizers(self.optimizers, state.tensors, state.rest["optimizers"])
         self.done = state.step

@@ -198,11 +198,12 @@ class _Keeper:
 
     def draw(self) -> None:
         """The sample grid, from noise that is the same at every report."""
+        modules = self.engine.sampled
         if not self.engine.processes.first:
             return
         with torch.no_grad():
             noise = generator(self.engine.runtime.device, self.engine.seed, 0x5A)
-            pictures = self.engine.training.pictures(self.engine.sampled, noise)
+            pictures = self.engine.training.pictures(modules, noise)
         path = self.run.folder / "samples" / f"step-{self.engine.done:08d}.png"
         with write_atomically(path) as file:
             drawn = sheet(pictures)
@@ -211,20 +212,21 @@ class _Keeper:
 
     def save(self, *, score: bool) -> None:
         """A checkpoint and the model, with the held-out scores where the rhythm asks for them."""
+        modules, state = self.engine.sampled, self.engine.state()
         if self.engine.processes.first:
-            name, less_is_better = self.engine.training.best
+            training = self.engine.training
+            name, less_is_better = training.best
             if score:
-                modules, training = self.engine.sampled, self.engine.training
                 scores = {f"held_out_{k}": v for k, v in training.scores(modules).items()}
                 vitals = {f"vital_{k}": v for k, v in training.vitals(modules).items()}
                 self.note({"step": self.engine.done, **scores, **vitals})
-            checkpoint.save(self.run.checkpoints, self.engine.state())
+            checkpoint.save(self.run.checkpoints, state)
             scored = [r for r in self.metrics.read() if f"held_out_{name}" in r]
             sign = 1 if less_is_better else -1
             best = min(scored, key=lambda row: sign * row[f"held_out_{name}"])["step"] if scored else None
             checkpoint.keep(self.run.checkpoints, last=2, best=best, every=self.engine.settings.keep_every)
             if best in (None, self.engine.done):
-                self.run.write_model(self.engine.sampled)
+                self.run.write_model(modules)
             self.kept()
         self.engine.processes.wait()
 

@@ -20,7 +20,8 @@ class Settings:
 
     ``half_life`` of the weights' average is in images; ``clip`` bounds the norm of a phase's gradient (0: no bound);
     the ``*_every`` are in steps; ``keep_every`` 0 keeps the two newest checkpoints and the best alone. ``auto``: a
-    run that breaks goes back to its newest checkpoint and on at half the rate.
+    run that breaks goes back to its newest checkpoint and on at half the rate. ``shard``: processes split the weights
+    between them, where each would hold them all.
     """
 
     steps: int = 10_000
@@ -40,6 +41,7 @@ class Settings:
     checkpoint_every: int = 500
     keep_every: int = 0
     auto: bool = False
+    shard: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every", "sample_every", "checkpoint_every"):

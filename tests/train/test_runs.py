@@ -98,8 +98,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(recipe, extra, tmp_path):
     assert timeless[0] == timeless[1]
 
 
-def test_two_processes_resume_exactly_and_both_take_part(tmp_path):
-    common = ["vae", *TRAIN, "--steps", "60", *SETS]
+@pytest.mark.parametrize("extra", [[], ["--set", "shard=true"]], ids=["replicated", "split"])
+def test_two_processes_resume_exactly_and_both_take_part(extra, tmp_path):
+    common = ["vae", *TRAIN, "--steps", "60", *SETS, *extra]
     run(*common, "-o", str(tmp_path / "straight"), processes=2)
     killed_after(tmp_path / "killed", 20, *common, "-o", str(tmp_path / "killed"), processes=2)
     run("--resume", str(tmp_path / "killed"), "--threads", "1", processes=2)
@@ -108,6 +109,28 @@ def test_two_processes_resume_exactly_and_both_take_part(tmp_path):
     assert json.loads((tmp_path / "straight" / "recipe.json").read_text())["world"] == 2
     run(*common, "-o", str(tmp_path / "alone"))
     assert not equal(two, weights(tmp_path / "alone"))
+
+
+def test_split_weights_learn_the_same_and_are_written_whole(tmp_path):
+    common = ["vae", *TRAIN, "--steps", "10", *SETS]
+    run(*common, "-o", str(tmp_path / "replicated"), processes=2)
+    said = run(*common, "--set", "shard=true", "-o", str(tmp_path / "split"), processes=2)
+    assert "Done" in said
+    a, b = (load_file(tmp_path / name / "model.safetensors") for name in ("replicated", "split"))
+    assert {k: v.shape for k, v in a.items()} == {k: v.shape for k, v in b.items()}
+    assert max(float((a[k] - b[k]).abs().max()) for k in a) < 1e-3
+    recipe = tmp_path / "split/recipe.json"
+    recipe.write_text(recipe.read_text().replace('"steps": 10', '"steps": 20'))
+    assert "begun with 2 processes" in run("--resume", str(tmp_path / "split"), "--threads", "1")
+
+
+def test_adversaries_are_not_split(tmp_path):
+    arguments = command(
+        "wgan-gp", *TRAIN, *SETS, "--set", "shard=true", "-o", str(tmp_path / "r"), processes=2
+    )
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "cannot be split: leave shard out" in done.stderr
 
 
 def test_a_stop_saves_and_says_how_to_go_on(tmp_path):

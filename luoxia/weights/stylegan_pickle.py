@@ -1,0 +1,312 @@
+"""Reader of StyleGAN2 and StyleGAN2-ADA networks as NVIDIA publishes them: pickles, of which nothing is executed.
+
+Such a file holds the program text of its classes, which is not looked at, and the state of each object as dictionaries
+and tensors, which is. The unpickler knows a dozen names, each bound to a function of this file; any other name ends the
+reading with an error that says it. Tensors are laid over bytes whose bounds are checked.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from luoxia.core.errors import MalformedFileError
+from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
+from luoxia.models.stylegan import StyleGAN, StyleGANConfig
+
+LARGEST = 4 << 30  # bytes of a file: the largest published one has 0.4 GB
+KINDS = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+M = TypeVar("M", bound=torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class StyleGANPickle:
+    """The networks of a file: averaged generator, and discriminator where there is one."""
+
+    generator: StyleGAN
+    discriminator: StyleDiscriminator | None
+
+
+@dataclass
+class _Object:
+    """An object of a class that is not ours: its class's name and its state."""
+
+    name: str
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+@dataclass(frozen=True)
+class _Storage:
+    dtype: torch.dtype
+    values: Tensor  # (n,)
+
+
+class _Refused(Exception):
+    """What the file asks for and does not get."""
+
+
+def read(path: Path) -> StyleGANPickle:
+    """The networks in ``path``, in float32. Raises :class:`MalformedFileError` for anything else in it."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise _Refused("it is larger than 4 GB")
+        with path.open("rb") as file:
+            found = _Unpickler(file).load()
+        if not isinstance(found, dict) or not isinstance(found.get("G_ema"), _Object):
+            raise _Refused("there is no generator G_ema in it")
+        generator = _generator(found["G_ema"])
+        second = found.get("D")
+        discriminator = _discriminator(second) if isinstance(second, _Object) else None
+    except (
+        _Refused,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise _malformed(path, error) from error
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        MemoryError,
+        RecursionError,
+        OverflowError,
+        ImportError,
+    ) as error:
+        raise _malformed(path, error) from error
+    return StyleGANPickle(generator, discriminator)
+
+
+def _malformed(path: Path, error: BaseException) -> MalformedFileError:
+    detail = " ".join(str(error).split())[:300] or type(error).__name__
+    return MalformedFileError(
+        f"{path} cannot be read as a StyleGAN2 pickle: {detail}",
+        f"无法将 {path} 作为 StyleGAN2 pickle 读取：{detail}",
+    )
+
+
+class _Unpickler(pickle.Unpickler):
+    """Binds the few names that such a file needs; persistent ids only where :class:`_StorageUnpickler` gives them."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = NAMES.get((module, name))
+        if known is None:
+            raise _Refused(f"it asks for {module}.{name}, which is not among what networks are made of")
+        return known
+
+    def persistent_load(self, pid: Any) -> Any:  # noqa: ARG002 (pickle's signature)
+        raise _Refused("it refers to something outside of itself")
+
+
+class _StorageUnpickler(_Unpickler):
+    """Inside the bytes of a storage: its kind as a word, and one persistent id that describes it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in KINDS:
+            return KINDS[name]
+        return super().find_class(module, name)
+
+    def persistent_load(self, pid: Any) -> Any:
+        match pid:
+            case ("storage", torch.dtype() as dtype, str() as key, str(), int() as count, *_) if count >= 0:
+                return key, dtype, count
+        raise _Refused("a storage is not described as PyTorch does")
+
+
+def _storage(data: Any) -> _Storage:
+    """A storage as ``torch.save`` wrote it before version 1.6: four pickles, the keys, then counts and values."""
+    if not isinstance(data, bytes):
+        raise _Refused("a storage holds no bytes")
+    file = io.BytesIO(data)
+    magic, protocol = _StorageUnpickler(file).load(), _StorageUnpickler(file).load()
+    if magic != 0x1950A86A20F9469CFC6C or protocol != 1001:
+        raise _Refused("a storage is not in PyTorch's format")
+    system = _StorageUnpickler(file).load()
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise _Refused("a storage is not little-endian")
+    key, dtype, count = _StorageUnpickler(file).load()
+    if _StorageUnpickler(file).load() != [key]:
+        raise _Refused("a storage holds other keys than its own")
+    if int.from_bytes(_exactly(file, 8), "little", signed=True) != count:
+        raise _Refused("a storage has another length than it says")
+    values = _exactly(file, count * dtype.itemsize)
+    return _Storage(
+        dtype, torch.frombuffer(bytearray(values), dtype=dtype) if count else torch.empty(0, dtype=dtype)
+    )
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) != count:
+        raise _Refused("a storage is cut short")
+    return data
+
+
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+    """A tensor over a storage, whose every element lies inside of it."""
+    plain = isinstance(offset, int) and all(isinstance(n, int) and n >= 0 for n in (*size, *stride))
+    if (
+        not isinstance(storage, _Storage)
+        or not plain
+        or offset < 0
+        or len(size) != len(stride)
+        or len(size) > 8
+    ):
+        raise _Refused("a tensor is not described as PyTorch does")
+    last = (
+        offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if all(size)
+        else offset - 1
+    )
+    if last >= len(storage.values):
+        raise _Refused("a tensor reaches beyond its storage")
+    elements = 1
+    for n in size:
+        elements *= n
+    if elements > len(storage.values):  # strides of 0 would blow a few bytes up
+        raise _Refused("a tensor is larger than its storage")
+    return torch.as_strided(storage.values, tuple(size), tuple(stride), offset)
+
+
+def _parameter(data: Any, *_: Any) -> Any:
+    return data
+
+
+def _persistent(meta: Any) -> _Object:
+    """What NVIDIA's own classes pickle as: a dictionary with, among others, their name and state. Their program text is
+    left where it is."""
+    return _Object(str(meta["class_name"]), dict(meta["state"]))
+
+
+class _Dictionary(dict):  # a plain dictionary takes no state
+    def __setstate__(self, state: Any) -> None:
+        self.update(state if isinstance(state, dict) else {})
+
+
+def _scalar(_dtype: Any, data: bytes = b"") -> float | int | None:
+    """A NumPy number: of no use here but as an option's value."""
+    return {
+        8: lambda: float(np.frombuffer(data, "<f8")[0]),
+        4: lambda: float(np.frombuffer(data, "<f4")[0]),
+    }.get(len(data) if isinstance(data, bytes) else 0, lambda: None)()
+
+
+class _Kind:  # of a NumPy number
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, _state: Any) -> None: ...
+
+
+NAMES: dict[tuple[str, str], Callable[..., Any]] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("dnnlib.util", "EasyDict"): _Dictionary,
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
+    ("torch.storage", "_load_from_bytes"): _storage,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy", "dtype"): _Kind,
+}
+
+
+def _tensors(network: _Object, prefix: str = "") -> dict[str, Tensor]:
+    """Parameters and buffers under their dotted names."""
+    found: dict[str, Tensor] = {}
+    for group in ("_parameters", "_buffers"):
+        for name, tensor in dict(network.state.get(group) or {}).items():
+            if isinstance(tensor, Tensor):
+                found[f"{prefix}{name}"] = tensor.float()
+    for name, child in dict(network.state.get("_modules") or {}).items():
+        if isinstance(child, _Object):
+            found |= _tensors(child, f"{prefix}{name}.")
+    return {k: v for k, v in found.items() if not k.endswith("resample_filter")}
+
+
+def _options(network: _Object, *groups: str) -> dict[str, Any]:
+    """What the network was made with; options of its parts lie in ``groups``."""
+    options = dict(network.state["_init_kwargs"])
+    for group in groups:
+        options |= dict(options.pop(group, None) or {})
+    return options
+
+
+def _generator(network: _Object) -> StyleGAN:
+    options = _options(network, "mapping_kwargs", "synthesis_kwargs")
+    config = StyleGANConfig(
+        size=int(options["img_resolution"]),
+        channels=int(options["img_channels"]),
+        z_dim=int(options["z_dim"]),
+        w_dim=int(options["w_dim"]),
+        classes=int(options["c_dim"]),
+        mapping_layers=int(options.get("num_layers", 8)),
+        mapping_rate=float(options.get("lr_multiplier", 0.01)),
+        channel_base=int(options.get("channel_base", 32_768)),
+        channel_max=int(options.get("channel_max", 512)),
+        output=str(options.get("architecture", "skip")),
+        clamp=float(options.get("conv_clamp") or 0.0),
+        w_avg_beta=float(options.get("w_avg_beta", 0.995)),
+    )
+    return _filled(StyleGAN(config), _tensors(network))
+
+
+def _discriminator(network: _Object) -> StyleDiscriminator:
+    mapping = dict(_options(network).get("mapping_kwargs") or {})
+    options = _options(network, "block_kwargs", "epilogue_kwargs")
+    if options.get("architecture", "resnet") != "resnet":
+        raise _Refused(f"its discriminator is {options['architecture']!r}, where 'resnet' is known")
+    config = DiscriminatorConfig(
+        size=int(options["img_resolution"]),
+        channels=int(options["img_channels"]),
+        classes=int(options["c_dim"]),
+        channel_base=int(options.get("channel_base", 32_768)),
+        channel_max=int(options.get("channel_max", 512)),
+        mapping_layers=int(mapping.get("num_layers", 8)),
+        mapping_rate=float(mapping.get("lr_multiplier", 0.01)),
+        group=int(options.get("mbstd_group_size", 4) or 0),
+        group_channels=int(options.get("mbstd_num_channels", 1)),
+        clamp=float(options.get("conv_clamp") or 0.0),
+    )
+    return _filled(StyleDiscriminator(config), _tensors(network))
+
+
+def _filled(module: M, tensors: dict[str, Tensor]) -> M:
+    """``module`` with ``tensors``; the first that does not match is named."""
+    own = module.state_dict()
+    for name, tensor in own.items():
+        if name not in tensors:
+            raise _Refused(f"{name} is missing")
+        if tensors[name].shape != tensor.shape:
+            raise _Refused(f"{name} is {tuple(tensors[name].shape)}, where {tuple(tensor.shape)} is needed")
+    extra = next((name for name in tensors if name not in own), None)
+    if extra is not None:
+        raise _Refused(f"{extra} has no place in the network that its options describe")
+    module.load_state_dict(tensors)
+    return module.eval().requires_grad_(False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
+from pathlib import PurePosixPath
 
 from luoxia.core.images import grid
 from luoxia.core.language import Text
 from luoxia.core.page import figure, page, table
-from luoxia.data.survey import LeftOut, Survey
+from luoxia.data.survey import PARTS, LeftOut, Survey
 
 THUMBNAILS = 40  # of one finding
 SKEWED = 10  # times as many pictures in the largest class as in the smallest
@@ -210,10 +211,6 @@ class Examination:
 
 def _part(name: str) -> str:
     """What the folders of a file that was not kept say it is for."""
-    from pathlib import PurePosixPath
-
-    from luoxia.data.survey import PARTS
-
     parts = PurePosixPath(name.split(":")[-1]).parts[:-1]
     return next((PARTS[p.lower()] for p in parts if p.lower() in PARTS), "")
 

@@ -7,9 +7,8 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +102,11 @@ def survey(
                 continue
             made.seen.append(seen)
             keys.append((item.archive, _stem(item.name)))
-            _write(file, pixels)
+            file.write(pixels.data)
     if not made.seen:
         raise _nothing(made)
     made.pictures = np.memmap(path, np.uint8, "r", shape=(len(made.seen), 3, size, size))
-    made.seen = _named(made.seen, [texts.get(key, {}) for key in keys])
+    made.seen = _named(made.seen, keys, [texts.get(key, {}) for key in keys])
     return made
 
 
@@ -243,11 +242,9 @@ def _stem(name: str) -> str:
     return str(path.with_name(path.name.split(".")[0] or path.name))
 
 
-def _named(seen: list[Seen], texts: list[dict[str, str]]) -> list[Seen]:
+def _named(seen: list[Seen], keys: list[tuple[str, str]], texts: list[dict[str, str]]) -> list[Seen]:
     """Labels, parts and captions, from the folders that pictures lie in and the texts beside them."""
-    from dataclasses import replace
-
-    folders = [PurePosixPath(s.name.split(":")[-1]).parent.parts for s in seen]
+    folders = [PurePosixPath(stem).parent.parts for _, stem in keys]
     while (
         folders[0]
         and all(f and f[0] == folders[0][0] for f in folders)
@@ -261,10 +258,6 @@ def _named(seen: list[Seen], texts: list[dict[str, str]]) -> list[Seen]:
         label = beside.get("label") or (rest[0] if rest else None)
         named.append(replace(s, label=label, part=part, caption=beside.get("caption", "")))
     return named
-
-
-def _write(file: BinaryIO, pixels: NDArray[np.uint8]) -> None:
-    file.write(pixels.data)
 
 
 def _sizes_differ(size: int, name: str, other: tuple[int, int]) -> UserError:

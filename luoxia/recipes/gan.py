@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
-from luoxia.evaluate.latent import interpolation
-from luoxia.evaluate.pictures import enlargement, grid
 from luoxia.models.gan import Discriminator, GANConfig, Generator
 from luoxia.objectives.adversarial import (
     GAMES,
@@ -26,13 +22,9 @@ from luoxia.objectives.adversarial import (
     clip_weights,
 )
 from luoxia.objectives.phase import Phase
-from luoxia.recipes.kernel_score import KernelScore, missing
-from luoxia.recipes.vitals import GameVitals
-from luoxia.train.engine import Modules, Study, Training, to_bytes
+from luoxia.recipes.adversaries import Adversaries
+from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
-
-PICTURES = 64
-ROWS, COLUMNS = 6, 12  # of the interpolation sheet
 
 
 @dataclass(frozen=True)
@@ -114,55 +106,8 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
         r1 = R1(discriminator, settings.r1, settings.r1_every)
         phases.insert(1, Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
 
-    def pictures(modules: Modules, noise: torch.Generator) -> Tensor:
-        model = modules["generator"]
-        device = next(model.parameters()).device
-        z = torch.randn(PICTURES, settings.latent, generator=noise, device=device)
-        labels = torch.arange(PICTURES, device=device) % config.classes if config.classes else None
-        return model(z, labels)
-
-    kernel_score = KernelScore(images, seed)
-
-    @torch.no_grad()
-    def scores(modules: Modules) -> dict[str, float]:
-        device = next(modules["generator"].parameters()).device
-        return kernel_score(lambda noise: pictures(modules, noise), device)
-
-    watched, asked = GameVitals(images, seed), np.arange(PICTURES) % max(1, config.classes)
-
-    @torch.no_grad()
-    def vitals(modules: Modules) -> dict[str, float]:
-        device = next(modules["generator"].parameters()).device
-        made = pictures(modules, torch.Generator(device).manual_seed(seed))
-        return watched(modules["discriminator"], made, asked if config.classes else None)
-
-    @torch.no_grad()
-    def study(modules: Modules) -> Study:
-        """Ways between latents: a generator that has learned the set has no seam in them."""
-        model = modules["generator"]
-        device = next(model.parameters()).device
-        z = torch.randn(
-            2 * ROWS, settings.latent, generator=torch.Generator(device).manual_seed(seed), device=device
-        )
-        labels = torch.arange(ROWS, device=device) % config.classes if config.classes else None
-
-        def decode(way: Tensor) -> Tensor:
-            same = None if labels is None else labels.repeat_interleave(COLUMNS)
-            return torch.from_numpy(to_bytes(model(way, same)))
-
-        ways = interpolation(decode, z[:ROWS], z[ROWS:], COLUMNS, spherical=True)
-        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(images.size))})
-
-    return Training(
-        {"generator": generator, "discriminator": discriminator},
-        phases,
-        ("generator",),
-        pictures,
-        scores,
-        ("kid", True),
-        {"network": config.to_json()},
-        missing(images.size),
-        study,
-        labels=asked if config.classes else None,
-        vitals=vitals,
+    sides = Adversaries(
+        images, seed, settings.latent, config.classes, lambda model, z, labels: model(z, labels)
     )
+    modules: dict[str, torch.nn.Module] = {"generator": generator, "discriminator": discriminator}
+    return sides.training(modules, phases, {"network": config.to_json()})

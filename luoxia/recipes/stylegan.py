@@ -7,16 +7,12 @@ luoxia train stylegan --data faces.data --set mirror=true
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
-from luoxia.evaluate.latent import interpolation
-from luoxia.evaluate.pictures import enlargement, grid
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
 from luoxia.nn.augment import Augment
@@ -28,13 +24,9 @@ from luoxia.objectives.style import (
     StyleGeneratorLoss,
     Styles,
 )
-from luoxia.recipes.kernel_score import KernelScore, missing
-from luoxia.recipes.vitals import GameVitals
-from luoxia.train.engine import Modules, Study, Training, to_bytes
+from luoxia.recipes.adversaries import Adversaries
+from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
-
-PICTURES = 64
-ROWS, COLUMNS = 6, 12  # of the interpolation sheet
 
 
 @dataclass(frozen=True)
@@ -104,67 +96,26 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
         phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
 
-    def labels(count: int, device: torch.device) -> Tensor | None:
-        return torch.arange(count, device=device) % config.classes if config.classes else None
-
-    def pictures(modules: Modules, noise: torch.Generator) -> Tensor:
-        model = modules["generator"]
-        device = next(model.parameters()).device
-        z = torch.randn(PICTURES, settings.latent, generator=noise, device=device)
-        return model(z, labels(PICTURES, device), noise_mode="const")
-
-    kernel_score = KernelScore(images, seed)
-
-    @torch.no_grad()
-    def scores(modules: Modules) -> dict[str, float]:
-        device = next(modules["generator"].parameters()).device
-        return kernel_score(lambda noise: pictures(modules, noise), device)
-
-    watched, asked = GameVitals(images, seed), np.arange(PICTURES) % max(1, config.classes)
-
-    @torch.no_grad()
-    def vitals(modules: Modules) -> dict[str, float]:
-        device = next(modules["generator"].parameters()).device
-        made = pictures(modules, torch.Generator(device).manual_seed(seed))
-        told = watched(modules["discriminator"], made, asked if config.classes else None)
-        return {**told, "augment_p": float(augment.p)}
-
-    @torch.no_grad()
-    def study(modules: Modules) -> Study:
-        """Straight ways in w, where the path length has been made even."""
-        model = modules["generator"]
-        assert isinstance(model, StyleGAN)
-        device = next(model.parameters()).device
-        noise = torch.Generator(device).manual_seed(seed)
-        z = torch.randn(2 * ROWS, settings.latent, generator=noise, device=device)
-        ws = model.mapping(z, labels(2 * ROWS, device), truncation_psi=0.7)[:, 0]
-
-        def decode(w: Tensor) -> Tensor:
-            return torch.from_numpy(
-                to_bytes(model.synthesis(w[:, None].repeat(1, config.num_ws, 1), "const"))
-            )
-
-        ways = interpolation(decode, ws[:ROWS], ws[ROWS:], COLUMNS)
-        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(images.size))})
-
-    return Training(
-        {
-            "generator": generator,
-            "discriminator": discriminator,
-            "augment": augment,
-            "path_length": path_length,
-        },
-        phases,
-        ("generator",),
-        pictures,
-        scores,
-        ("kid", True),
-        {"network": config.to_json()},
-        missing(images.size),
-        study,
-        labels=asked if config.classes else None,
-        vitals=vitals,
+    sides = Adversaries(
+        images,
+        seed,
+        settings.latent,
+        config.classes,
+        lambda model, z, c: model(z, c, noise_mode="const"),
+        # Straight ways in w, where the path length has been made even.
+        latents=lambda model, z, c: cast(StyleGAN, model).mapping(z, c, truncation_psi=0.7)[:, 0],
+        decode=lambda model, w, _: cast(StyleGAN, model).synthesis(
+            w[:, None].repeat(1, config.num_ws, 1), "const"
+        ),
     )
+    modules: dict[str, torch.nn.Module] = {
+        "generator": generator,
+        "discriminator": discriminator,
+        "augment": augment,
+        "path_length": path_length,
+    }
+    facts = {"network": config.to_json()}
+    return sides.training(modules, phases, facts, more=lambda: {"augment_p": float(augment.p)})
 
 
 def _adam(module: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:

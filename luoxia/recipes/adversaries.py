@@ -1,0 +1,107 @@
+"""What every game of a generator and a discriminator shows, is scored by, and is watched for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from luoxia.data.images import ImageSet
+from luoxia.evaluate.latent import interpolation
+from luoxia.evaluate.pictures import enlargement, grid
+from luoxia.objectives.phase import Phase
+from luoxia.recipes.kernel_score import KernelScore, missing
+from luoxia.recipes.vitals import GameVitals
+from luoxia.train.engine import Modules, Study, Training, to_bytes
+
+PICTURES = 64
+ROWS, COLUMNS = 6, 12  # of the sheet of ways between latents
+Draw = Callable[
+    [nn.Module, Tensor, Tensor | None], Tensor
+]  # of the generator, latents (B, D) and classes (B,)
+
+
+class Adversaries:
+    """``draw`` makes pictures of latents z. The study goes from one latent to another, on the arc between z, or
+    straight between what ``latents`` makes of z, which ``decode`` turns into pictures."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        seed: int,
+        latent: int,
+        classes: int,
+        draw: Draw,
+        *,
+        latents: Draw | None = None,
+        decode: Draw | None = None,
+    ) -> None:
+        self.images, self.seed, self.latent, self.classes = images, seed, latent, classes
+        self.draw, self.latents, self.decode = draw, latents, decode or draw
+        self._score, self._watched = KernelScore(images, seed), GameVitals(images, seed)
+        self.asked = np.arange(PICTURES) % classes if classes else None
+
+    def training(
+        self,
+        modules: dict[str, nn.Module],
+        phases: Sequence[Phase],
+        facts: dict[str, Any],
+        more: Callable[[], dict[str, float]] = dict,
+    ) -> Training:
+        """The training of ``modules``, "generator" and "discriminator" among them; ``more`` gives vitals of its own."""
+        return Training(
+            modules,
+            phases,
+            averaged=("generator",),
+            pictures=self.pictures,
+            scores=self.scores,
+            best=("kid", True),
+            facts=facts,
+            warnings=missing(self.images.size),
+            study=self.study,
+            labels=self.asked,
+            vitals=lambda modules: self.vitals(modules) | more(),
+        )
+
+    def pictures(self, modules: Modules, noise: torch.Generator) -> Tensor:
+        model, z = modules["generator"], self._normal(PICTURES, noise)
+        return self.draw(model, z, self._classes(PICTURES, z.device))
+
+    @torch.no_grad()
+    def scores(self, modules: Modules) -> dict[str, float]:
+        return self._score(lambda noise: self.pictures(modules, noise), self._device(modules))
+
+    @torch.no_grad()
+    def vitals(self, modules: Modules) -> dict[str, float]:
+        made = self.pictures(modules, torch.Generator(self._device(modules)).manual_seed(self.seed))
+        return self._watched(modules["discriminator"], made, self.asked)
+
+    @torch.no_grad()
+    def study(self, modules: Modules) -> Study:
+        """Ways between latents: a generator that has learned the set has no seam in them."""
+        model, device = modules["generator"], self._device(modules)
+        z = self._normal(2 * ROWS, torch.Generator(device).manual_seed(self.seed))
+        classes = self._classes(ROWS, device)
+        ends = [z[:ROWS], z[ROWS:]]
+        if self.latents is not None:
+            ends = [self.latents(model, end, classes) for end in ends]
+        same = None if classes is None else classes.repeat_interleave(COLUMNS)
+
+        def decode(way: Tensor) -> Tensor:
+            return torch.from_numpy(to_bytes(self.decode(model, way, same)))
+
+        ways = interpolation(decode, ends[0], ends[1], COLUMNS, spherical=self.latents is None)
+        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(self.images.size))})
+
+    def _normal(self, count: int, noise: torch.Generator) -> Tensor:
+        return torch.randn(count, self.latent, generator=noise, device=noise.device)
+
+    def _classes(self, count: int, device: torch.device) -> Tensor | None:
+        return torch.arange(count, device=device) % self.classes if self.classes else None
+
+    @staticmethod
+    def _device(modules: Modules) -> torch.device:
+        return next(modules["generator"].parameters()).device

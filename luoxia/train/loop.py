@@ -11,8 +11,10 @@ import math
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -103,7 +105,10 @@ def _stretch(
     """Steps until the last one, a stop, or a break; whether it was not a break."""
     keeper.open()
     steps, began = engine.settings.steps, time.perf_counter()
-    reported, first, reported_at = began, engine.done, engine.done
+    reported, reported_at = began, engine.done
+    pace: deque[float] = deque(
+        maxlen=20
+    )  # seconds a step of the last reports: a pause does not count for long
     with contextlib.closing(batches.stream(engine.done)) as stream:
         while engine.done < steps:
             engine.step(next(stream))
@@ -113,7 +118,8 @@ def _stretch(
                 values, now = engine.take_notes(), time.perf_counter()
                 images = (done - reported_at) * engine.settings.batch_size * engine.processes.world
                 rate = images / (now - reported)
-                left = (now - began) / (done - first) * (steps - done)
+                pace.append((now - reported) / max(1, done - reported_at))
+                left = median(pace) * (steps - done)
                 reported, reported_at = now, done
                 if engine.processes.first:
                     show(Report(done, steps, now - began, left, rate, values))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
-from pathlib import PurePosixPath
 
 from luoxia.core.images import grid
 from luoxia.core.language import Text
 from luoxia.core.page import figure, page, table
-from luoxia.data.survey import PARTS, LeftOut, Survey
+from luoxia.data.survey import LeftOut, Survey
 
 THUMBNAILS = 40  # of one finding
 SKEWED = 10  # times as many pictures in the largest class as in the smallest
@@ -38,11 +37,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """A survey with its groups of near duplicates; ``size`` and ``trim`` are what was asked for."""
+    """A survey with its groups of near duplicates; ``trim`` is whether strips were cut off."""
 
     survey: Survey
     near: list[list[int]]
-    size: int | None
     trim: bool
 
     def facts(self) -> dict[str, str]:
@@ -127,18 +125,17 @@ class Examination:
 
     def _leaks(self) -> list[Finding]:
         seen = self.survey.seen
-        groups = [g for g in self.near if {seen[i].part for i in g} >= {"train", "held out"}]
-        shown = [tuple((i, seen[i].name) for i in g) for g in groups]
-        for one in self.survey.left_out:
-            if one.twin >= 0 and seen[one.twin].part and _part(one.name) not in ("", seen[one.twin].part):
-                shown.append(((one.twin, f"{seen[one.twin].name} = {one.name}"),))
+        near = {i for group in self.near for i in group}
+        groups = [*self.near, *([i] for i in range(len(seen)) if i not in near)]
+        leaks = [g for g in groups if len(frozenset[str]().union(*(seen[i].parts for i in g))) > 1]
+        shown = tuple(tuple((i, seen[i].name) for i in g) for g in leaks)
         if not shown:
             return []
         text = Text(
             f"{len(shown)} held-out pictures are in the training part too: held out, not trained on",
             f"{len(shown)} 张留出图片也出现在训练部分：已留出，不用于训练",
         )
-        return [Finding("look", text, tuple(shown))]
+        return [Finding("look", text, shown)]
 
     def _conflicts(self) -> list[Finding]:
         seen = self.survey.seen
@@ -207,12 +204,6 @@ class Examination:
         return f'<h3>{escape(finding.text.in_(lang))}</h3><div class="row small">{"".join(figures)}</div>' + (
             f"<ul>{listed}</ul>" if listed else ""
         )
-
-
-def _part(name: str) -> str:
-    """What the folders of a file that was not kept say it is for."""
-    parts = PurePosixPath(name.split(":")[-1]).parts[:-1]
-    return next((PARTS[p.lower()] for p in parts if p.lower() in PARTS), "")
 
 
 def _sizes(sides: list[tuple[int, int]]) -> str:

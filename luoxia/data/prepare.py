@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,7 @@ def examine(
 ) -> Examination:
     """What there is at ``place``, looked at in ``size`` pixels (64 unless given). Nothing but ``scratch`` is written."""
     made = survey(find(place), size or 64, scratch, trim=trim, threads=threads, progress=progress)
-    return Examination(made, duplicates.near(made.pictures), size, trim)
+    return Examination(made, duplicates.near(made.pictures), trim)
 
 
 def prepare(
@@ -85,7 +84,7 @@ def _prepared(
                 f"{made.name} holds {len(made.seen)} different pictures that can be used; training needs {LEAST} at least",
                 f"{made.name} 中可用的不同图片只有 {len(made.seen)} 张；训练至少需要 {LEAST} 张",
             )
-        found = Examination(made, duplicates.near(made.pictures), size, trim)
+        found = Examination(made, duplicates.near(made.pictures), trim)
         images = prepared.write(folder, _image_set(made, found.near, licence))
     made.pictures = images.images
     return images, found
@@ -122,9 +121,8 @@ def split(seen: list[Seen], near: list[list[int]]) -> NDArray[np.int64]:
     for members in near:
         for i in members:
             group[i] = members[0]
-    parts = Counter(s.part for s in seen)
-    if parts["train"] and parts["held out"]:
-        out = {group[i] for i, s in enumerate(seen) if s.part == "held out"}
+    if frozenset[str]().union(*(s.parts for s in seen)) == {"train", "held out"}:
+        out = {group[i] for i, s in enumerate(seen) if "held out" in s.parts}
     else:
         key = dict[int, str]()
         for i, s in enumerate(seen):

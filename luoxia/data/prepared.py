@@ -15,7 +15,6 @@ import json
 import os
 import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +48,19 @@ def write(folder: Path, images: ImageSet) -> ImageSet:
             "held_out": images.held_out.tolist(),
         }
         _json(unfinished / "data.json", facts)
-        _settle_as(folder, unfinished, images.digest)
+        _settle_as(folder, unfinished)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return read(folder)
 
 
-def _settle_as(folder: Path, unfinished: Path, digest: str) -> None:
+def _settle_as(folder: Path, unfinished: Path) -> None:
     """Put ``unfinished`` in the place of ``folder``, unless another process has put the same there meanwhile."""
     while True:
         if folder.exists():
-            with suppress(MalformedFileError):
-                if read(folder).digest == digest:
-                    return shutil.rmtree(unfinished)
+            if _same(folder, unfinished):
+                return shutil.rmtree(unfinished)
             aside = unfinished.with_name(f"{unfinished.name}.old")
             os.replace(folder, aside)
             put_in_place(unfinished, folder)
@@ -72,6 +70,15 @@ def _settle_as(folder: Path, unfinished: Path, digest: str) -> None:
         except OSError:
             if not folder.exists():
                 raise
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both hold the same set: its facts name the pictures by digest, and stand beside the captions."""
+    for name in ("data.json", "captions.json"):
+        texts = [path.read_bytes() if path.is_file() else None for path in (one / name, other / name)]
+        if texts[0] != texts[1]:
+            return False
+    return True
 
 
 def read(folder: Path) -> ImageSet:

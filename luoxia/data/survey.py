@@ -32,7 +32,7 @@ PARTS = {  # names of folders that say what a picture is for
 @dataclass(frozen=True)
 class Seen:
     """A picture that was kept. ``size`` (width, height), upright, and ``mode`` are the file's; ``strip`` is what its
-    strips leave of it; ``part`` "train", "held out" or "" where the source does not say."""
+    strips leave of it; ``parts`` are "train" and "held out" as the folders of it and of its copies say."""
 
     name: str
     size: tuple[int, int]
@@ -42,7 +42,7 @@ class Seen:
     grey: bool
     digest: str
     label: str | None = None
-    part: str = ""
+    parts: frozenset[str] = frozenset()
     caption: str = ""
 
 
@@ -83,22 +83,24 @@ def survey(
     outcome does not depend on ``threads``.
     """
     path, texts = scratch / "pictures", dict[tuple[str, str], dict[str, str]]()
-    made, keys, first_with = Survey(source.name, np.empty(0, np.uint8), []), [], dict[str, int]()
+    made, first_with = Survey(source.name, np.empty(0, np.uint8), []), dict[str, int]()
+    keys: list[tuple[str, str]] = []
+    copies: list[tuple[int, str]] = []  # (place of the twin, key)
     with path.open("wb") as file:
         for item, found in _decoded(source, size, trim, threads, progress, texts, made):
-            name = f"{item.archive}:{item.name}" if item.archive else item.name
             if isinstance(found, LeftOut):
                 made.left_out.append(found)
                 continue
             seen, pixels = found
             if same_size and seen.size != (size, size):
-                raise _sizes_differ(size, name, seen.size)
+                raise _sizes_differ(size, seen.name, seen.size)
             twin = first_with.setdefault(seen.digest, len(made.seen))
             if twin < len(made.seen):
                 why = Text(
                     f"the same picture as {made.seen[twin].name}", f"与 {made.seen[twin].name} 为同一图片"
                 )
-                made.left_out.append(LeftOut(name, "copy", why, twin))
+                made.left_out.append(LeftOut(seen.name, "copy", why, twin))
+                copies.append((twin, _stem(item.name)))
                 continue
             made.seen.append(seen)
             keys.append((item.archive, _stem(item.name)))
@@ -106,7 +108,7 @@ def survey(
     if not made.seen:
         raise _nothing(made)
     made.pictures = np.memmap(path, np.uint8, "r", shape=(len(made.seen), 3, size, size))
-    made.seen = _named(made.seen, keys, [texts.get(key, {}) for key in keys])
+    made.seen = _named(made.seen, keys, [texts.get(key, {}) for key in keys], copies)
     return made
 
 
@@ -242,22 +244,39 @@ def _stem(name: str) -> str:
     return str(path.with_name(path.name.split(".")[0] or path.name))
 
 
-def _named(seen: list[Seen], keys: list[tuple[str, str]], texts: list[dict[str, str]]) -> list[Seen]:
+def _named(
+    seen: list[Seen],
+    keys: list[tuple[str, str]],
+    texts: list[dict[str, str]],
+    copies: list[tuple[int, str]],
+) -> list[Seen]:
     """Labels, parts and captions, from the folders that pictures lie in and the texts beside them."""
     folders = [PurePosixPath(stem).parent.parts for _, stem in keys]
+    around = 0  # folders that all lie in, and that say nothing
     while (
-        folders[0]
-        and all(f and f[0] == folders[0][0] for f in folders)
-        and folders[0][0].lower() not in PARTS
+        len(folders[0]) > around
+        and all(f[: around + 1] == folders[0][: around + 1] for f in folders)
+        and folders[0][around].lower() not in PARTS
     ):
-        folders = [f[1:] for f in folders]
-    named = []
-    for s, folder, beside in zip(seen, folders, texts, strict=True):
-        part = PARTS.get(folder[0].lower(), "") if folder else ""
-        rest = folder[1:] if part else folder
-        label = beside.get("label") or (rest[0] if rest else None)
-        named.append(replace(s, label=label, part=part, caption=beside.get("caption", "")))
-    return named
+        around += 1
+    parts = [_parts(folder[around:]) for folder in folders]
+    labels = [folder[around + len(part) :][:1] for folder, part in zip(folders, parts, strict=True)]
+    for twin, stem in copies:
+        parts[twin] |= _parts(PurePosixPath(stem).parent.parts[around:])
+    return [
+        replace(
+            s,
+            label=beside.get("label") or next(iter(label), None),
+            parts=part,
+            caption=beside.get("caption", ""),
+        )
+        for s, label, part, beside in zip(seen, labels, parts, texts, strict=True)
+    ]
+
+
+def _parts(folder: tuple[str, ...]) -> frozenset[str]:
+    """What the outermost of the folders says that a picture is for, where it does."""
+    return frozenset(PARTS[name.lower()] for name in folder[:1] if name.lower() in PARTS)
 
 
 def _sizes_differ(size: int, name: str, other: tuple[int, int]) -> UserError:

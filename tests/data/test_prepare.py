@@ -44,6 +44,18 @@ def test_a_prepared_folder_is_what_load_gives_and_tells_its_licence(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p.data", "photos"]
 
 
+def test_a_set_prepared_again_takes_the_new_licence_and_captions(tmp_path):
+    root = fill(tmp_path / "photos", 10)
+    prepare(str(root), tmp_path / "p.data", size=16)
+    prepare(str(root), tmp_path / "p.data", size=16, licence="CC0, by nobody")
+    assert load(tmp_path / "p.data").licence == ("photos: CC0, by nobody",)
+    (root / "003.txt").write_text("a sunset")
+    prepare(str(root), tmp_path / "p.data", size=16, licence="CC0, by nobody")
+    captions = load(tmp_path / "p.data").captions
+    assert captions is not None
+    assert captions[3].en == "a sunset"
+
+
 def test_the_outcome_does_not_depend_on_threads(tmp_path):
     fill(tmp_path / "photos")
     one, _ = prepare(str(tmp_path / "photos"), tmp_path / "1.data", size=16, threads=1)
@@ -108,6 +120,22 @@ def test_declared_parts_are_kept_and_leaks_are_found(tmp_path):
     names = {found.survey.seen[i].name for i in images.held_out}
     assert {f"test/{i}.png" for i in range(50, 56)} <= names
     assert {"train/004.png", "test/copy.jpg"} <= names
+    assert "1 held-out pictures are in the training part too" in texts(found, "look")
+
+
+@pytest.mark.parametrize("held", ["test", "val"])
+def test_a_copy_of_a_training_picture_in_the_held_out_part_is_held_out(held, tmp_path):
+    """Whichever of both is met first and kept."""
+    fill(tmp_path / "set/train", 20)
+    (tmp_path / f"set/{held}").mkdir()
+    for i in range(50, 56):
+        photo(i).save(tmp_path / f"set/{held}/{i}.png")
+    photo(4).save(tmp_path / f"set/{held}/copy.png")
+    images, found = prepare(str(tmp_path / "set"), tmp_path / "s.data", size=32)
+    kept = [i for i, s in enumerate(found.survey.seen) if s.name in ("train/004.png", f"{held}/copy.png")]
+    assert len(kept) == 1
+    assert kept[0] in images.held_out
+    assert len(images.held_out) == 7
     assert "1 held-out pictures are in the training part too" in texts(found, "look")
 
 

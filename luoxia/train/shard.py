@@ -1,22 +1,23 @@
 """Weights, gradients and moments split over processes, with PyTorch's FSDP2, for models that one device cannot hold.
 
 What is written is whole: a checkpoint of a split run is that of any other, and may be gone on with on any number of
-processes.
+processes. PyTorch's modules for it take as long to import as half of PyTorch: only what splits imports them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 def split(module: nn.Module, entrances: Sequence[str], device: torch.device, world: int) -> None:
     """Split the weights of ``module``, which is entered by the methods ``entrances`` alone, in its place."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
     module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # the only one that is split
     fully_shard(module, mesh=init_device_mesh(device.type, (world,)))
     for name in entrances:
@@ -34,16 +35,26 @@ def follow(optimizers: Iterable[torch.optim.Optimizer], old: dict[int, str], mod
 
 def whole(tensor: Tensor) -> Tensor:
     """``tensor`` with the parts of all processes, which call this together; itself where it is not split."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    parts: Any = tensor
+    return parts.full_tensor() if _is_split(tensor) else tensor
 
 
 def own(tensor: Tensor) -> Tensor:
     """This process's part."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    parts: Any = tensor
+    return parts.to_local() if _is_split(tensor) else tensor
 
 
 def like(tensor: Tensor, other: Tensor) -> Tensor:
     """``tensor``, which all processes hold whole, split as ``other`` is."""
-    if not isinstance(other, DTensor) or isinstance(tensor, DTensor):
+    if not _is_split(other) or _is_split(tensor):
         return tensor
-    return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
+    from torch.distributed.tensor import distribute_tensor
+
+    parts: Any = other
+    return distribute_tensor(tensor.to(other.device), parts.device_mesh, parts.placements)
+
+
+def _is_split(tensor: Tensor) -> bool:
+    """Whether it is a ``DTensor``, the one kind that knows the whole it is of."""
+    return hasattr(tensor, "full_tensor")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from luoxia.cli import options
 from luoxia.cli.words import print_table, say, tell
 
 
@@ -22,12 +23,8 @@ def evaluate(
     ] = None,
     samples: Annotated[int, Option(metavar="N", help=say("Pictures to draw.", "生成的图片数。"))] = 500,
     seed: Annotated[int, Option(metavar="N", help=say("Of the samples.", "样本的种子。"))] = 0,
-    device: Annotated[
-        str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))
-    ] = None,
-    threads: Annotated[
-        int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
-    ] = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
 ) -> None:
     import torch
 

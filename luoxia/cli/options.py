@@ -1,4 +1,4 @@
-"""The options of `luoxia write`, with what help says of each."""
+"""The options of the commands, with what help says of each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from luoxia.cli.words import say
+from luoxia.core.errors import UserError
 
 Prompt = Annotated[
     str,
@@ -121,9 +122,38 @@ RepetitionPenalty = Annotated[
     ),
 ]
 
+Size = Annotated[
+    int | None, Option(metavar="PIXELS", help=say("Side of the pictures.", "图片边长（像素）。"))
+]
+Steps = Annotated[int | None, Option(metavar="N", help=say("Steps in all.", "总步数。"))]
+Settings = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help=say("Change a setting of the recipe; several times.", "更改配方的一项设置；可多次给出。"),
+    ),
+]
+Device = Annotated[str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))]
 Threads = Annotated[
     int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
 ]
 Stats = Annotated[
     bool, Option("--stats", help=say("Tell counts and speed at the end.", "结束时显示词元数与速度。"))
 ]
+
+
+def changes(set_: list[str] | None, steps: int | None) -> dict[str, str]:
+    """The settings that ``--set`` and ``--steps`` change, as texts."""
+    found = dict(_pair(text) for text in set_ or [])
+    return found if steps is None else found | {"steps": str(steps)}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise UserError(
+            f"--set {text}: write NAME=VALUE, as in --set batch_size=32",
+            f"--set {text}：请写 名称=值，如 --set batch_size=32",
+        )
+    return name.strip(), value.strip()

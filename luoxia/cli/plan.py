@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from luoxia.cli.train import pair
+from luoxia.cli import options
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.progress import readable_size
+
+if TYPE_CHECKING:
+    from luoxia.recipes.plan import Cost
 
 HOUR, NIGHT = 3_600, 8 * 3_600
 
@@ -18,32 +21,17 @@ HOUR, NIGHT = 3_600, 8 * 3_600
 def plan(
     recipe: Annotated[str, Argument(help=say("As for `luoxia train`.", "同 `luoxia train`。"))],
     data: Annotated[str, Option(metavar="DATA", help=say("As for `luoxia train`.", "同 `luoxia train`。"))],
-    size: Annotated[
-        int | None, Option(metavar="PIXELS", help=say("Side of the pictures.", "图片边长（像素）。"))
-    ] = None,
-    steps: Annotated[int | None, Option(metavar="N", help=say("Steps in all.", "总步数。"))] = None,
-    set_: Annotated[
-        list[str] | None,
-        Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help=say("Change a setting of the recipe; several times.", "更改配方的一项设置；可多次给出。"),
-        ),
-    ] = None,
-    device: Annotated[
-        str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))
-    ] = None,
-    threads: Annotated[
-        int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
-    ] = None,
+    size: options.Size = None,
+    steps: options.Steps = None,
+    set_: options.Settings = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
 ) -> None:
     from luoxia.core.runtime import resolve
     from luoxia.recipes import catalogue, plan
     from luoxia.train.settings import changed
 
-    changes: dict[str, object] = dict(pair(text) for text in set_ or [])
-    if steps is not None:
-        changes["steps"] = steps
+    changes = options.changes(set_, steps)
     settings = changed(catalogue.find(recipe).settings, changes)
     free, disk = plan.free_memory(resolve(device=device).device), plan.free_disk(Path("runs"))
 
@@ -53,7 +41,8 @@ def plan(
     costs = list(
         plan.plans(recipe, data, size=size, changes=changes, device=device, threads=threads, note=note)
     )
-    asked = costs[0]
+    asked, best = costs[0], plan.recommended(costs, free)
+    span = f"{settings.steps}: {_span(asked.seconds(settings))}"
     print_table(
         [
             (say("weights", "权重"), f"{asked.weights / 1e6:.2f} M"),
@@ -61,46 +50,13 @@ def plan(
             (say("disk", "磁盘"), f"{readable_size(asked.disk())} / {readable_size(disk)}"),
             (say("a sample sheet", "样本图"), f"{asked.draw:.1f} s"),
             (say("scores of a checkpoint", "检查点评分"), f"{asked.score:.1f} s"),
-            (say("all steps", "全部步数"), f"{settings.steps}: {_span(asked.seconds(settings))}"),
-            (say("in an hour", "一小时"), say(f"{_steps(asked, HOUR)} steps", f"{_steps(asked, HOUR)} 步")),
-            (
-                say("in a night", "一夜（8 小时）"),
-                say(f"{_steps(asked, NIGHT)} steps", f"{_steps(asked, NIGHT)} 步"),
-            ),
+            (say("all steps", "全部步数"), span),
+            (say("in an hour", "一小时"), _steps(asked, HOUR)),
+            (say("in a night", "一夜（8 小时）"), _steps(asked, NIGHT)),
         ]
     )
     print()
-    heading = (
-        say("batch", "批大小"),
-        say("precision", "精度"),
-        say("pixels", "像素"),
-        say("s a step", "秒/步"),
-        say("images/s", "张/秒"),
-        say("memory", "内存"),
-        "",
-    )
-    best = plan.recommended(costs, free)
-    rows = [
-        (
-            str(c.batch_size),
-            c.precision,
-            str(c.size),
-            f"{c.step:.3g}",
-            f"{c.images_per_second:.3g}",
-            readable_size(c.memory),
-            "; ".join(
-                filter(
-                    None,
-                    [
-                        say("asked for", "所给设置") if c is asked else "",
-                        say("best", "最佳") if c is best else "",
-                    ],
-                )
-            ),
-        )
-        for c in costs
-    ]
-    print_table([heading, *rows])
+    _compare(costs, best)
     print()
     if best is None:
         tell(
@@ -108,7 +64,7 @@ def plan(
             "以上均超出可用内存：请减小 batch_size、width 或 --size。",
         )
         return
-    given = dict(pair(text) for text in set_ or [])
+    given = options.changes(set_, None)
     if best.batch_size != asked.batch_size:
         given["batch_size"] = str(best.batch_size)
     if best.precision != asked.precision:
@@ -119,8 +75,37 @@ def plan(
     print(" ".join([*words, *(f"--set {k}={v}" for k, v in given.items())]))
 
 
-def _steps(cost, seconds: int) -> int:
-    return int(seconds / cost.step)
+def _compare(costs: list[Cost], best: Cost | None) -> None:
+    """What was asked for and its neighbours, a line each."""
+    heading = (
+        say("batch", "批大小"),
+        say("precision", "精度"),
+        say("pixels", "像素"),
+        say("s a step", "秒/步"),
+        say("images/s", "张/秒"),
+        say("memory", "内存"),
+        "",
+    )
+    rows = []
+    for i, cost in enumerate(costs):
+        marks = [say("asked for", "所给设置")] * (i == 0) + [say("best", "最佳")] * (cost is best)
+        rows.append(
+            (
+                str(cost.batch_size),
+                cost.precision,
+                str(cost.size),
+                f"{cost.step:.3g}",
+                f"{cost.images_per_second:.3g}",
+                readable_size(cost.memory),
+                "; ".join(marks),
+            )
+        )
+    print_table([heading, *rows])
+
+
+def _steps(cost: Cost, seconds: int) -> str:
+    count = int(seconds / cost.step)
+    return say(f"{count} steps", f"{count} 步")
 
 
 def _span(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from luoxia.cli import options
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
@@ -40,10 +41,8 @@ def train(
             ),
         ),
     ] = None,
-    size: Annotated[
-        int | None, Option(metavar="PIXELS", help=say("Side of the pictures.", "图片边长（像素）。"))
-    ] = None,
-    steps: Annotated[int | None, Option(metavar="N", help=say("Steps in all.", "总步数。"))] = None,
+    size: options.Size = None,
+    steps: options.Steps = None,
     seed: Annotated[
         int | None,
         Option(metavar="N", help=say("The same seed gives the same weights.", "相同的种子得到相同的权重。")),
@@ -52,14 +51,7 @@ def train(
         Path | None,
         Option("-o", "--out", metavar="FOLDER", help=say("The run's folder.", "训练结果文件夹。")),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help=say("Change a setting of the recipe; several times.", "更改配方的一项设置；可多次给出。"),
-        ),
-    ] = None,
+    set_: options.Settings = None,
     resume: Annotated[
         Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
     ] = None,
@@ -73,12 +65,8 @@ def train(
             ),
         ),
     ] = False,
-    device: Annotated[
-        str | None, Option(metavar="DEVICE", help=say("cpu, cuda or mps.", "cpu、cuda 或 mps。"))
-    ] = None,
-    threads: Annotated[
-        int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
-    ] = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
 ) -> int:
     if resume is None and (recipe is None or data is None):
         raise UserError(
@@ -90,11 +78,7 @@ def train(
             "--resume goes on as the run was begun: leave the other options out",
             "--resume 按原样继续训练：请勿给出其他选项",
         )
-    changes: dict[str, object] = dict(pair(text) for text in set_ or [])
-    if steps is not None:
-        changes["steps"] = steps
-    if auto:
-        changes["auto"] = True
+    changes: dict[str, object] = {**options.changes(set_, steps), **({"auto": True} if auto else {})}
     import torch
 
     from luoxia.core.runtime import resolve
@@ -162,14 +146,3 @@ def show_finding(finding: Finding) -> None:
         f"Doctor: {finding.what.en}: {finding.why.en}. Try {finding.advice.en}.",
         f"训练医生：{finding.what.zh}：{finding.why.zh}。建议：{finding.advice.zh}。",
     )
-
-
-def pair(text: str) -> tuple[str, str]:
-    """NAME=VALUE as --set takes it."""
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise UserError(
-            f"--set {text}: write NAME=VALUE, as in --set batch_size=32",
-            f"--set {text}：请写 名称=值，如 --set batch_size=32",
-        )
-    return name.strip(), value.strip()

@@ -31,6 +31,7 @@ def evaluate(
     from luoxia.core import seeds
     from luoxia.core.runtime import resolve
     from luoxia.recipes import evaluation
+    from luoxia.recipes.report import readable
 
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
@@ -45,15 +46,7 @@ def evaluate(
     report = evaluation.evaluate(
         folder, runtime, data=data, samples=samples, seed=seeds.checked(seed), note=note
     )
-    copies = report.pop("memorisation")
-    rows = [
-        (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in report.items()
-    ]
-    rows += [
-        ("nearer_to_training_than_unseen", f"{copies['share']:.3f}"),
-        ("memorisation_z", f"{copies['z']:.2f}"),
-    ]
-    print_table(rows)
+    print_table(list(readable(report).items()))
     tell(
         f"Kept in {folder}/evaluation.json; {folder}/report.html shows it with pictures.",
         f"已存入 {folder}/evaluation.json；{folder}/report.html 附图展示。",

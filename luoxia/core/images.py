@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BACKGROUND = 255
+VISIBLE = 64  # pixels up to which small pictures are enlarged to be looked at
+
+
+def enlargement(size: int) -> int:
+    """The whole factor by which pictures of ``size`` pixels are enlarged to be looked at."""
+    return max(1, VISIBLE // size)
 
 
 def grid(images: NDArray[np.uint8], columns: int, *, gap: int = 2, enlarge: int = 1) -> Image:

@@ -40,6 +40,15 @@ class ImageSet:
     def channels(self) -> int:
         return self.images.shape[1]
 
+    def told(self, conditional: bool, model: str) -> int:
+        """How many classes a ``model`` ("VAE") is told, 0 unless it is ``conditional``; then there must be some."""
+        if conditional and self.labels is None:
+            raise UserError(
+                f"{self.name} has no labels; a conditional {model} needs one folder per class",
+                f"{self.name} 没有标签；条件 {model} 需要每类一个文件夹",
+            )
+        return len(self.classes) if conditional else 0
+
     @property
     def train(self) -> NDArray[np.int64]:
         """Places of the pictures that are not held out, (N - M,) sorted."""

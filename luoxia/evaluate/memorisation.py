@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from luoxia.core.errors import UserError
+from luoxia.core.images import enlargement
 from luoxia.evaluate.features import Images, checked_images
 from luoxia.evaluate.neighbours import Vectors, nearest
-from luoxia.evaluate.pictures import enlargement, side_by_side
+from luoxia.evaluate.pictures import side_by_side
 
 
 @dataclass(frozen=True)

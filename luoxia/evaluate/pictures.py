@@ -22,14 +22,6 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 32, 44  # px about the plot
 Points = Sequence[tuple[float, float]]
 
 
-VISIBLE = 64  # pixels up to which small pictures are enlarged to be looked at
-
-
-def enlargement(size: int) -> int:
-    """The whole factor by which pictures of ``size`` pixels are enlarged to be looked at."""
-    return max(1, VISIBLE // size)
-
-
 def grid(images: Images, columns: int, *, gap: int = 2, enlarge: int = 1) -> Image.Image:
     """uint8 pictures (N, C, H, W) in rows of ``columns`` with white gaps of ``gap`` pixels: an RGB picture.
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.models.stylegan import GAIN, SLOPE, Dense, Mapping
+from luoxia.models.stylegan import GAIN, SIZES, SLOPE, Dense, Mapping
 from luoxia.nn.resample import downsample, smooth
 
 HALF = math.sqrt(0.5)  # of each branch of a residual sum, which keeps its variance
@@ -37,7 +37,7 @@ class DiscriminatorConfig:
     clamp: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.size not in (8, 16, 32, 64, 128, 256, 512, 1024):
+        if self.size not in SIZES:
             raise ValueError(f"size is {self.size}; StyleGAN looks at pictures of 8, 16, 32 ... 1024 pixels")
         if self.channel_base < self.size:
             raise ValueError(f"channel_base is {self.channel_base}; it is at least the size, {self.size}")

@@ -20,6 +20,7 @@ from luoxia.nn.resample import upsample
 SLOPE, GAIN = 0.2, math.sqrt(2.0)  # of the leaky ReLU, and what keeps its output's variance
 NOISES = ("random", "const", "none")
 OUTPUTS = ("skip", "orig")
+SIZES = tuple(2**i for i in range(3, 11))  # pixels
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class StyleGANConfig:
     w_avg_beta: float = 0.998
 
     def __post_init__(self) -> None:
-        if self.size not in (8, 16, 32, 64, 128, 256, 512, 1024):
+        if self.size not in SIZES:
             raise ValueError(f"size is {self.size}; StyleGAN makes pictures of 8, 16, 32 ... 1024 pixels")
         if self.output not in OUTPUTS:
             raise ValueError(f"output is {self.output!r}; give {' or '.join(OUTPUTS)}")

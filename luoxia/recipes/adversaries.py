@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from luoxia.core.images import enlargement
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.latent import interpolation
-from luoxia.evaluate.pictures import enlargement, grid
+from luoxia.evaluate.pictures import grid
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
 from luoxia.recipes.vitals import GameVitals

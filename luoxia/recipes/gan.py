@@ -57,18 +57,13 @@ def build(settings: GANSettings, images: ImageSet, seed: int) -> Training:
             f"game is {settings.game!r}; give {', '.join(GAMES)}",
             f"game 为 {settings.game!r}；请给 {'、'.join(GAMES)}",
         )
-    if settings.conditional and images.labels is None:
-        raise UserError(
-            f"{images.name} has no labels; a conditional GAN needs one folder per class",
-            f"{images.name} 没有标签；条件 GAN 需要每类一个文件夹",
-        )
     config = GANConfig(
         size=images.size,
         channels=images.channels,
         latent=settings.latent,
         width=settings.width,
         kind=settings.network,
-        classes=len(images.classes) if settings.conditional else 0,
+        classes=images.told(settings.conditional, "GAN"),
         batch_norm=settings.batch_norm,
     )
     with torch.random.fork_rng():

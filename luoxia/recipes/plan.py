@@ -180,14 +180,12 @@ def free_memory(device: torch.device) -> int:
     """Bytes that a run could take."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        try:
-            lines = Path("/proc/meminfo").read_text().splitlines()
-            facts = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if ":" in line}
-            return facts["MemAvailable"]
-        except (OSError, KeyError, ValueError, IndexError):
-            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        facts = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        return facts["MemAvailable"]
+    except (OSError, KeyError, ValueError, IndexError):  # not on Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def free_disk(folder: Path) -> int:

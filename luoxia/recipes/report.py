@@ -88,15 +88,22 @@ def _evaluation(run: Run, lang: str) -> str:
         found = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
-    numbers = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in found.items() if k != "memorisation"}
-    copies = found["memorisation"]
-    numbers |= {"nearer to training than unseen": f"{copies['share']:.3f}", "z": f"{copies['z']:.2f}"}
     pictures = sorted((run.folder / "evaluation").glob("*.png"))
     shown = "".join(
         figure(p.read_bytes(), SHEETS.get(p.stem, Text(p.stem, p.stem)).in_(lang)) for p in pictures
     )
     head = Text("Evaluation", "评估").in_(lang)
-    return f'<h2>{head}</h2>{table(numbers)}<div class="row wide">{shown}</div>'
+    return f'<h2>{head}</h2>{table(readable(found))}<div class="row wide">{shown}</div>'
+
+
+def readable(evaluation: dict[str, Any]) -> dict[str, str]:
+    """An evaluation's numbers as a person reads them; of the memorisation check its share and z."""
+    numbers = {k: v for k, v in evaluation.items() if k != "memorisation"}
+    copies = evaluation["memorisation"]
+    return {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in numbers.items()} | {
+        "nearer_to_training_than_unseen": f"{copies['share']:.3f}",
+        "memorisation_z": f"{copies['z']:.2f}",
+    }
 
 
 def _curves(rows: list[dict[str, Any]], x_label: str) -> str:

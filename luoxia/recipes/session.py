@@ -107,11 +107,8 @@ def resume(
     run = Run.open(folder)
     try:
         recipe = run.recipe
-        if auto and not recipe["settings"].get("auto") and processes.first:
-            run.amend(settings=recipe["settings"] | {"auto": True})
-        processes.wait()
-        recipe = Run.open(folder).recipe
-        settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
+        asked = recipe["settings"] | ({"auto": True} if auto else {})
+        settings = changed(catalogue.find(recipe["recipe"]).settings, asked)
         data, seed, world = recipe["data"], recipe["seed"], recipe["world"]
         images = load(data["name"], size=data["size"])
         digest = data["digest"]
@@ -124,6 +121,8 @@ def resume(
             f"{data['name']} is not the data that {folder} was trained on: its content has changed",
             f"{data['name']} 不是 {folder} 训练所用的数据：内容已改变",
         )
+    if auto and processes.first:
+        run.amend(settings=asked)
     training = _built(recipe["recipe"], settings, images, seed)
     engine = Engine(training, settings, seed, runtime, processes)
     engine.slower = slower(run)

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 
-from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
@@ -57,15 +56,10 @@ class StyleGANSettings(Settings):
 
 def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     """Both networks with weights drawn from ``seed``, the augmentation, and their four phases."""
-    if settings.conditional and images.labels is None:
-        raise UserError(
-            f"{images.name} has no labels; a conditional StyleGAN needs one folder per class",
-            f"{images.name} 没有标签；条件 StyleGAN 需要每类一个文件夹",
-        )
     shared: dict[str, Any] = {
         "size": images.size,
         "channels": images.channels,
-        "classes": len(images.classes) if settings.conditional else 0,
+        "classes": images.told(settings.conditional, "StyleGAN"),
         "channel_base": settings.channel_base,
         "channel_max": settings.channel_max,
         "mapping_layers": settings.mapping_layers,

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from luoxia.core.errors import UserError
+from luoxia.core.images import enlargement
 from luoxia.data.batches import Batch
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.latent import active_units, interpolation, traversal
-from luoxia.evaluate.pictures import enlargement, grid, side_by_side
+from luoxia.evaluate.pictures import grid, side_by_side
 from luoxia.models.vae import VAE, VAEConfig
 from luoxia.objectives.elbo import ELBO, importance_weighted_bound
 from luoxia.objectives.likelihood import Bernoulli, DiscretisedLogistic, Gaussian, Likelihood
@@ -74,11 +75,6 @@ def likelihood_of(settings: VAESettings, images: ImageSet) -> Likelihood:
 
 def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
     """The network with weights drawn from ``seed``, its objective, and its scores on held-out pictures."""
-    if settings.conditional and images.labels is None:
-        raise UserError(
-            f"{images.name} has no labels; a conditional VAE needs one folder per class",
-            f"{images.name} 没有标签；条件 VAE 需要每类一个文件夹",
-        )
     likelihood = likelihood_of(settings, images)
     config = VAEConfig(
         size=images.size,
@@ -86,7 +82,7 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         latent=settings.latent,
         width=settings.width,
         kind=settings.network,
-        classes=len(images.classes) if settings.conditional else 0,
+        classes=images.told(settings.conditional, "VAE"),
         outputs=likelihood.parameters,
     )
     with torch.random.fork_rng():

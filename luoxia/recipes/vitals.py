@@ -48,10 +48,11 @@ class GameVitals:
         """``made`` (N, C, H, W) in [-1, 1], of the classes ``asked`` where there are any."""
         device = made.device
         with at_rest(discriminator) as discriminate:
-            of_train = discriminate(*self._pictures(self.train, device)).double().mean()
+            real, classes = self._pictures(self.train, device)
+            of_train = discriminate(real, classes).double().mean()
             labels = None if asked is None else torch.from_numpy(asked).to(device)
             of_made = discriminate(made, labels).double().mean()
-            found = {"diversity": spread(made) / max(spread(self._pictures(self.train, device)[0]), 1e-9)}
+            found = {"diversity": spread(made) / max(spread(real), 1e-9)}
             if len(self.held_out) >= SEEN // 4:
                 of_new = discriminate(*self._pictures(self.held_out, device)).double().mean()
                 gap = float(of_train - of_made)

@@ -22,7 +22,7 @@ from PIL.Image import Image
 
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
-from luoxia.core.images import grid
+from luoxia.core.images import enlargement, grid
 from luoxia.data.batches import Batches
 from luoxia.train import board, checkpoint
 from luoxia.train.doctor import Doctor, Finding
@@ -106,9 +106,8 @@ def _stretch(
     keeper.open()
     steps, began = engine.settings.steps, time.perf_counter()
     reported, reported_at = began, engine.done
-    pace: deque[float] = deque(
-        maxlen=20
-    )  # seconds a step of the last reports: a pause does not count for long
+    # Seconds a step of the last reports: a pause does not count for long.
+    pace: deque[float] = deque(maxlen=20)
     with contextlib.closing(batches.stream(engine.done)) as stream:
         while engine.done < steps:
             engine.step(next(stream))
@@ -240,4 +239,4 @@ class _Keeper:
 def sheet(pictures: torch.Tensor) -> Image:
     """Pictures (N, C, H, W) float in [-1, 1] in rows of ``COLUMNS``, small ones enlarged."""
     data = to_bytes(pictures)
-    return grid(data, COLUMNS, enlarge=max(1, 64 // data.shape[-1]))
+    return grid(data, COLUMNS, enlarge=enlargement(data.shape[-1]))

@@ -1,7 +1,7 @@
 """The folder of one training: what was asked, what came of it, and all that is needed to go on.
 
 recipe.json          recipe, configuration, data and its licences, seed, versions
-model.safetensors    the averaged weights of the newest checkpoint
+model.safetensors    the averaged weights of the best-scored checkpoint, or of the newest where none is scored
 train_state/         checkpoints
 metrics.jsonl        one line a report
 doctor.jsonl         one line a finding of the training doctor

@@ -37,6 +37,10 @@ Trim = Annotated[
     bool,
     Option("--trim", help=say("Cut strips of caption or frame off.", "切去边缘的文字条或边框。")),
 ]
+Faces = Annotated[
+    bool,
+    Option("--faces", help=say("Cut portraits out, eyes and mouth in one place.", "裁出人像，眼与嘴对齐。")),
+]
 Threads = Annotated[int, Option(metavar="N", min=1, help=say("Threads that decode.", "解码线程数。"))]
 
 
@@ -45,6 +49,7 @@ def check(
     pictures: Place,
     size: Size = None,
     trim: Trim = False,
+    faces: Faces = False,
     out: Annotated[
         Path | None, Option("-o", "--out", metavar="FILE", help=say("The report as HTML.", "HTML 报告。"))
     ] = None,
@@ -54,7 +59,9 @@ def check(
 
     with tempfile.TemporaryDirectory(prefix="luoxia-check-") as scratch:
         with bar(pictures) as progress:
-            found = examine(pictures, Path(scratch), size=size, trim=trim, threads=threads, progress=progress)
+            found = examine(
+                pictures, Path(scratch), size=size, trim=trim, faces=faces, threads=threads, progress=progress
+            )
         path = out or Path(f"{found.survey.name}-report.html")
         _tell(found, path)
 
@@ -67,6 +74,7 @@ def prepare(
     ],
     size: Size = None,
     trim: Trim = False,
+    faces: Faces = False,
     licence: Annotated[
         str,
         Option(
@@ -83,7 +91,14 @@ def prepare(
 
     with bar(pictures) as progress:
         images, found = prepare_(
-            pictures, out, size=size, trim=trim, licence=licence, threads=threads, progress=progress
+            pictures,
+            out,
+            size=size,
+            trim=trim,
+            faces=faces,
+            licence=licence,
+            threads=threads,
+            progress=progress,
         )
     _tell(found, out / "report.html")
     n, m = len(images.train), len(images.held_out)

@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
+from numpy.typing import NDArray
+
 from luoxia.core.images import grid
 from luoxia.core.language import Text
 from luoxia.core.page import figure, page, table
@@ -28,11 +31,12 @@ FIXES = {
 @dataclass(frozen=True)
 class Finding:
     """One line of the report. ``kind`` "fixed", "left out" or "look"; ``groups`` are pictures to show together,
-    each as (place in the survey or -1, caption)."""
+    each as (place in the survey or -1, caption); ``looks`` are the pictures of groups that the survey did not keep."""
 
     kind: str
     text: Text
     groups: tuple[tuple[tuple[int, str], ...], ...] = ()
+    looks: tuple[NDArray[np.uint8], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,23 @@ class Examination:
             "broken": Text("cannot be decoded", "无法解码"),
             "small": Text("too small", "太小"),
             "copy": Text("repeat another picture", "与其他图片重复"),
+            "no face": Text("without a face", "未检测到人脸"),
+            "several": Text("with several faces", "有多张人脸"),
+            "distant": Text("with a face too small", "人脸太小"),
+            "aside": Text("with a face turned aside", "为侧脸"),
+            "hidden": Text("with a face covered", "人脸被遮挡"),
+            "outside": Text("with a face at the edge", "人脸在边缘"),
+            "blurred": Text("blurred", "模糊"),
         }
         for kind, text in names.items():
             some = of_kind.get(kind, [])
             if some:
                 groups = tuple(((one.twin, f"{one.name}: {one.why}"),) for one in some)
+                looks = tuple(one.look for one in some if one.look is not None)
                 found.append(
-                    Finding("left out", Text(f"{len(some)} {text.en}", f"{len(some)} 张{text.zh}"), groups)
+                    Finding(
+                        "left out", Text(f"{len(some)} {text.en}", f"{len(some)} 张{text.zh}"), groups, looks
+                    )
                 )
         return found
 
@@ -190,12 +204,13 @@ class Examination:
 
     def _section(self, finding: Finding, lang: str) -> str:
         shown, figures, names = 0, [], []
-        for group in finding.groups:
+        for k, group in enumerate(finding.groups):
             places = [i for i, _ in group if i >= 0]
+            pictures = finding.looks[k][None] if finding.looks else self.survey.pictures[places]
             caption = " · ".join(name for _, name in group)
-            if places and shown < THUMBNAILS:
-                shown += len(places)
-                figures.append(figure(grid(self.survey.pictures[places], len(places)), caption))
+            if len(pictures) and shown < THUMBNAILS:
+                shown += len(pictures)
+                figures.append(figure(grid(pictures, len(pictures)), caption))
             elif shown + len(names) < 5 * THUMBNAILS:
                 names.append(caption)
         more = len(finding.groups) - len(figures) - len(names)

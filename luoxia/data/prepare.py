@@ -18,14 +18,16 @@ from luoxia.core.folder import home
 from luoxia.core.language import Text
 from luoxia.core.progress import Progress, bar
 from luoxia.data import duplicates, prepared
+from luoxia.data.faces import FaceFinder
 from luoxia.data.findings import Examination
 from luoxia.data.images import ImageSet
 from luoxia.data.sources import Source, find
-from luoxia.data.survey import Seen, Survey, first_size, survey
+from luoxia.data.survey import Framing, Seen, Survey, first_size, survey
 
 LEAST = 8  # pictures: fewer are no set
 SHARE = 20  # one in so many is held out
 SIZES = (8, 1024)
+PORTRAIT = 64  # pixels of a portrait unless the user says
 VERSION = 1  # of how pictures are decoded and split: a newer one prepares again
 
 
@@ -35,12 +37,14 @@ def examine(
     *,
     size: int | None = None,
     trim: bool = False,
+    faces: bool = False,
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> Examination:
     """What there is at ``place``, looked at in ``size`` pixels (64 unless given). Nothing but ``scratch`` is written."""
-    made = survey(find(place), size or 64, scratch, trim=trim, threads=threads, progress=progress)
-    return Examination(made, duplicates.near(made.pictures), trim)
+    framing = _framing(size or 64, trim, faces)
+    made = survey(find(place), framing, scratch, threads=threads, progress=progress)
+    return Examination(made, duplicates.near(made.pictures), framing.cuts)
 
 
 def prepare(
@@ -49,13 +53,25 @@ def prepare(
     *,
     size: int | None = None,
     trim: bool = False,
+    faces: bool = False,
     licence: str = "",
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> tuple[ImageSet, Examination]:
-    """Write the pictures at ``place`` as the set ``folder``. Without ``size`` they must all be square and of one size."""
+    """Write the pictures at ``place`` as the set ``folder``; with ``faces``, the portraits in them, aligned.
+
+    Without ``size`` they must all be square and of one size; portraits are of 64 pixels then.
+    """
     _free(folder)
-    return _prepared(find(place), folder, size, trim, licence, threads, progress)
+    if faces:
+        size = size or PORTRAIT
+    source = find(place)
+    framing = _framing(_checked(size) if size else _common(source), trim, faces)
+    return _prepared(source, folder, framing, not size, licence, threads, progress)
+
+
+def _framing(size: int, trim: bool, faces: bool) -> Framing:
+    return Framing(size, trim, FaceFinder() if faces else None)
 
 
 def cached(place: str, size: int | None) -> ImageSet:
@@ -66,25 +82,29 @@ def cached(place: str, size: int | None) -> ImageSet:
     if folder.exists():
         return prepared.read(folder)
     with bar(source.name) as progress:
-        return _prepared(source, folder, size, False, "", 2, progress)[0]
+        framing = Framing(_checked(size) if size else _common(source))
+        return _prepared(source, folder, framing, not size, "", 2, progress)[0]
 
 
 def _prepared(
-    source: Source, folder: Path, size: int | None, trim: bool, licence: str, threads: int, progress: Progress
+    source: Source,
+    folder: Path,
+    framing: Framing,
+    same_size: bool,
+    licence: str,
+    threads: int,
+    progress: Progress,
 ) -> tuple[ImageSet, Examination]:
-    side = _checked(size) if size else _common(source)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place: as much as the set itself takes, which the system's own scratch may not hold.
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as scratch:
-        made = survey(
-            source, side, Path(scratch), trim=trim, same_size=not size, threads=threads, progress=progress
-        )
+        made = survey(source, framing, Path(scratch), same_size=same_size, threads=threads, progress=progress)
         if len(made.seen) < LEAST:
             raise UserError(
                 f"{made.name} holds {len(made.seen)} different pictures that can be used; training needs {LEAST} at least",
                 f"{made.name} 中可用的不同图片只有 {len(made.seen)} 张；训练至少需要 {LEAST} 张",
             )
-        found = Examination(made, duplicates.near(made.pictures), trim)
+        found = Examination(made, duplicates.near(made.pictures), framing.cuts)
         images = prepared.write(folder, _image_set(made, found.near, licence))
     made.pictures = images.images
     return images, found

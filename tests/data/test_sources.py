@@ -17,7 +17,7 @@ from PIL import Image
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.data import sources
 from luoxia.data.decoding import UndecodableError
-from luoxia.data.survey import survey
+from luoxia.data.survey import Framing, survey
 
 
 def png(seed):
@@ -58,7 +58,7 @@ def zipped(path, files=FILES):
 def walked(place, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    return survey(sources.find(str(place)), 16, scratch)
+    return survey(sources.find(str(place)), Framing(16), scratch)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +284,6 @@ def test_hugging_face_sets_need_their_library_and_give_their_columns(tmp_path):
         }
     )
     rows = {"image": pictures, "label": [0, 1, 0, 1], "text": list("abcd")}
-    made = survey(of_dataset(datasets.Dataset.from_dict(rows, features), "pets"), 16, tmp_path)
+    made = survey(of_dataset(datasets.Dataset.from_dict(rows, features), "pets"), Framing(16), tmp_path)
     assert [s.label for s in made.seen] == ["cat", "dog", "cat", "dog"]
     assert [s.caption for s in made.seen] == list("abcd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from luoxia.cli.words import print_table, say, tell
 from luoxia.core import language
 from luoxia.core.errors import UserError
 from luoxia.core.progress import readable_size
-from luoxia.weights.catalogue import CATALOGUE, Entry, card, find, is_here, path_of
+from luoxia.weights.catalogue import CATALOGUE, Entry, card, find, is_here, own, path_of, place
 
 app = Typer(rich_markup_mode=None)
 
@@ -32,7 +33,7 @@ def list_models(context: Context) -> None:
             say("licence", "许可"),
             say("here", "在本机"),
         )
-        print_table([heading, *map(_row, CATALOGUE.values())])
+        print_table([heading, *map(_row, CATALOGUE.values()), *map(_own_row, own())])
 
 
 @app.command(help=say("Bring a model to this machine.", "将模型下载到本机。"))
@@ -52,6 +53,34 @@ def get(
         _ask(entry)
     bring(entry)
     tell(f"{entry.title} is here: {path_of(entry)}", f"{entry.title} 已在本机：{path_of(entry)}")
+
+
+@app.command(
+    "import",
+    help=say("Keep a StyleGAN: a published pickle, or a run.", "收入 StyleGAN：已发布的 pickle 或一次训练。"),
+)
+def import_(
+    source: Annotated[
+        Path,
+        Argument(
+            metavar="SOURCE",
+            help=say(
+                "NVIDIA's network.pkl, of which nothing is executed, or a run's folder.",
+                "NVIDIA 的 network.pkl（不执行其中任何代码），或训练文件夹。",
+            ),
+        ),
+    ],
+    name: Annotated[str, Option("--as", metavar="NAME", help=say("Its name from now on.", "今后的名称。"))],
+) -> None:
+    from luoxia.weights.stylegan_import import keep
+
+    kept = keep(source, name)
+    network = kept.network
+    classes = f", {network.classes} classes" if network.classes else ""
+    tell(
+        f"{name}: {network.size} x {network.size} pixels, {network.num_ws} styles{classes}; in {kept.folder}",
+        f"{name}：{network.size} x {network.size} 像素，{network.num_ws} 个样式；位于 {kept.folder}",
+    )
 
 
 @app.command("card", help=say("What a model is and may be used for.", "模型是什么、可作何用途。"))
@@ -80,6 +109,11 @@ def _ask(entry: Entry) -> None:
         )
     if not typer.confirm(say("Fetch it?", "要下载吗？"), err=True):
         raise typer.Exit(1)
+
+
+def _own_row(name: str) -> tuple[str, ...]:
+    size = sum(file.stat().st_size for file in place(name).iterdir() if file.is_file())
+    return name, "pictures", readable_size(size), say("your own", "自有"), say("yes", "是")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

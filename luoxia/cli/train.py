@@ -55,6 +55,17 @@ def train(
     resume: Annotated[
         Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
     ] = None,
+    resume_from: Annotated[
+        str | None,
+        Option(
+            "--resume-from",
+            metavar="MODEL",
+            help=say(
+                "Begin a new run with this StyleGAN's weights: a model's name or a run's folder.",
+                "以此 StyleGAN 的权重开始新的训练：模型名称或训练文件夹。",
+            ),
+        ),
+    ] = None,
     auto: Annotated[
         bool,
         Option(
@@ -73,7 +84,9 @@ def train(
             "say what to train and on what, as in `luoxia train vae --data digits`, or --resume FOLDER",
             "请说明训练什么、用什么数据，如 `luoxia train vae --data digits`，或 --resume 文件夹",
         )
-    if resume is not None and (recipe or data or set_ or steps or seed is not None or out or size):
+    if resume is not None and (
+        recipe or data or set_ or steps or seed is not None or out or size or resume_from
+    ):
         raise UserError(
             "--resume goes on as the run was begun: leave the other options out",
             "--resume 按原样继续训练：请勿给出其他选项",
@@ -95,7 +108,15 @@ def train(
             assert data is not None
             folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
             work = session.begin(
-                recipe, data, folder, runtime, size=size, seed=seed, changes=changes, processes=processes
+                recipe,
+                data,
+                folder,
+                runtime,
+                size=size,
+                seed=seed,
+                changes=changes,
+                origin=resume_from,
+                processes=processes,
             )
         finished = _train(work, quiet=not processes.first)
     return 0 if finished else STOPPED
@@ -131,7 +152,8 @@ def _train(work, *, quiet: bool) -> bool:
 
 def show_report(report: Report) -> None:
     """One line: step, speed, time left, and what the losses are."""
-    left = time.strftime("%H:%M:%S", time.gmtime(report.seconds_left))
+    minutes, seconds = divmod(round(report.seconds_left), 60)
+    left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     notes = "  ".join(f"{name} {value:.4g}" for name, value in report.values.items())
     line = say(
         f"step {report.step}/{report.steps}  {report.images_per_second:.0f} images/s  {left} left  {notes}",

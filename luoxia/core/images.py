@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from luoxia.core.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 BACKGROUND = 255
 VISIBLE = 64  # pixels up to which small pictures are enlarged to be looked at
+
+
+FORMS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def form_of(path: Path) -> str:
+    """Pillow's name of the format that a picture's file name asks for."""
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise UserError(
+            f"{path}: pictures are written as {', '.join(FORMS)}", f"{path}：图片可写为 {'、'.join(FORMS)}"
+        )
+    return form
 
 
 def enlargement(size: int) -> int:

@@ -15,6 +15,7 @@ from luoxia.core.language import Text
 STATES = {
     "fetching": Text("Fetching", "正在下载"),
     "checking": Text("Checking", "正在校验"),
+    "making": Text("Making", "正在生成"),
     "done": Text("Done", "完成"),
     "failed": Text("Failed", "失败"),
 }
@@ -22,7 +23,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """``done`` of ``total`` bytes in one of :data:`STATES`; a ``message`` deserves a line of its own."""
+    """``done`` of ``total`` bytes, or things where the bar counts, in one of :data:`STATES`; a ``message`` deserves a line of its own."""
 
     state: str
     done: int
@@ -43,29 +44,39 @@ def readable_size(count: int) -> str:
 
 
 @contextmanager
-def bar(title: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Show the events of one piece of work on standard error.
+def bar(title: str, stream: TextIO | None = None, *, counts: bool = False) -> Iterator[Progress]:
+    """Show the events of one piece of work on standard error; with ``counts``, of things, otherwise of bytes.
 
-    A person at a terminal sees a bar with bytes, speed and time left; a log file gets a line now and then.
+    A person at a terminal sees a bar with amount, speed and time left; a log file gets a line now and then.
     """
     target = stream or sys.stderr
     if target.isatty() and os.environ.get("TERM") != "dumb":
-        with _drawn(title, target) as show:
+        with _drawn(title, target, counts) as show:
             yield show
     else:
-        yield _lines(title, target)
+        yield _lines(title, target, counts)
 
 
 @contextmanager
-def _drawn(title: str, stream: TextIO) -> Iterator[Progress]:
+def counter(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of things that are made one after the other: hears how many of how many are done."""
+    with bar(title, counts=True) as progress:
+        yield lambda done, total: progress(ProgressEvent("done" if done == total else "making", done, total))
+
+
+@contextmanager
+def _drawn(title: str, stream: TextIO, counts: bool) -> Iterator[Progress]:
     from rich import progress as rich_progress  # 50 ms that only a terminal needs to wait for
     from rich.console import Console
 
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
-        rich_progress.DownloadColumn(),
-        rich_progress.TransferSpeedColumn(),
+        *(
+            (rich_progress.MofNCompleteColumn(),)
+            if counts
+            else (rich_progress.DownloadColumn(), rich_progress.TransferSpeedColumn())
+        ),
         rich_progress.TimeRemainingColumn(),
     )
     console = Console(file=stream)
@@ -85,7 +96,7 @@ def _drawn(title: str, stream: TextIO) -> Iterator[Progress]:
         yield show
 
 
-def _lines(title: str, stream: TextIO, *, every_seconds: float = 10.0) -> Progress:
+def _lines(title: str, stream: TextIO, counts: bool, *, every_seconds: float = 10.0) -> Progress:
     """A line for each message and each new state, and one when a tenth or ten seconds more have gone by."""
     states: set[str] = set()
     tenth, shown_at = 0, 0.0
@@ -100,7 +111,8 @@ def _lines(title: str, stream: TextIO, *, every_seconds: float = 10.0) -> Progre
             return
         states.add(event.state)
         tenth, shown_at = max(tenth, reached), time.monotonic()
-        amount = f"{readable_size(event.done)} / {readable_size(event.total)}"
+        written = str if counts else readable_size
+        amount = f"{written(event.done)} / {written(event.total)}"
         share = f" ({100 * event.done // event.total} %)" if event.total else ""
         print(f"{STATES[event.state]} {title}: {amount}{share}", file=stream, flush=True)
 

@@ -195,7 +195,9 @@ def _around_points(points: NDArray[np.float32]) -> Crop:
 
 def _mesh(network: Any, image: Image.Image, crop: Crop) -> tuple[float, NDArray[np.float32]]:
     """Probability of a face in ``crop`` and its points in pixels of the picture."""
-    points, logit = sorted(_run(network, _drawn(image, crop, SIDE) / np.float32(255)), key=lambda out: -out.size)
+    points, logit = sorted(
+        _run(network, _drawn(image, crop, SIDE) / np.float32(255)), key=lambda out: -out.size
+    )
     points = points.reshape(POINTS, 3).astype(np.float64)
     affine = crop.affine(SIDE)
     plane = points[:, :2] @ affine[:, :2].T + affine[:, 2]

@@ -1,8 +1,9 @@
-"""From a name or a path to a model that writes."""
+"""From a name or a path to a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal, overload
 
 import torch
 
@@ -10,12 +11,52 @@ from luoxia.core.collector import objects_come_to_stay
 from luoxia.core.errors import MalformedFileError
 from luoxia.core.runtime import resolve
 from luoxia.generate.text import TextModel
-from luoxia.weights import catalogue
+from luoxia.models.stylegan import StyleGAN
+from luoxia.weights import catalogue, stylegan_folder
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
 
 
+@overload
 def load(
+    name_or_path: Literal["faces-64", "avatars-64"],
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    threads: int | None = None,
+) -> StyleGAN: ...
+
+
+@overload
+def load(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    threads: int | None = None,
+) -> Any: ...
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    threads: int | None = None,
+) -> TextModel | StyleGAN:
+    """A model that writes, as :func:`load_text` gives it, or a StyleGAN by its name or folder.
+
+    Of a StyleGAN, in float32: ``w = G.mapping(z, c, truncation_psi=0.7)``, ``x = G.synthesis(w, noise_mode="const")``.
+    Raises ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
+    """
+    name = str(name_or_path)
+    entry = catalogue.CATALOGUE.get(name)
+    if entry.kind == "pictures" if entry else stylegan_folder.is_one(name):
+        return stylegan_folder.find(name_or_path).generator().to(resolve(device, dtype, threads).device)
+    return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
+
+
+def load_text(
     name_or_path: str | Path,
     *,
     device: str | None = None,

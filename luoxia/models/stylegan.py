@@ -289,6 +289,9 @@ class StyleGAN(nn.Module):
             beta=config.w_avg_beta,
         )
         self.synthesis = Synthesis(config)
+        # Under their published names, for programs that were written for those models.
+        self.z_dim, self.c_dim, self.w_dim = config.z_dim, config.classes, config.w_dim
+        self.num_ws, self.img_resolution, self.img_channels = config.num_ws, config.size, config.channels
 
     def forward(
         self,

@@ -20,11 +20,13 @@ from luoxia.train.settings import Settings
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings to begin with, and what makes a training of them."""
+    """Settings to begin with, and what makes a training of them. ``settings_of`` a network are those that make it
+    again, where a training may begin with another model's weights."""
 
     summary: Text
     settings: Settings
     build: Callable[[Any, ImageSet, int], Training]
+    settings_of: Callable[[Any], dict[str, Any]] | None = None
 
 
 RECIPES = {
@@ -68,6 +70,7 @@ RECIPES = {
         Text("StyleGAN2 with adaptive augmentation", "StyleGAN2 与自适应增强"),
         StyleGANSettings(),
         stylegan.build,
+        stylegan.settings_of,
     ),
 }
 

@@ -28,6 +28,8 @@ from luoxia.train.loop import Report, Stop, slower, train
 from luoxia.train.processes import Processes
 from luoxia.train.run import Run
 from luoxia.train.settings import Settings, changed
+from luoxia.weights import stylegan_folder
+from luoxia.weights.stylegan_folder import StyleGANFolder
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,24 @@ def begin(
     size: int | None = None,
     seed: int | None = None,
     changes: dict[str, Any] | None = None,
+    origin: str | None = None,
     processes: Processes = Processes(),
 ) -> Session:
-    """A new run of recipe ``name`` on ``data`` in ``folder``. Everything is checked before the folder is made."""
-    settings = changed(catalogue.find(name).settings, changes or {})
+    """A new run of recipe ``name`` on ``data`` in ``folder``, with the weights of the model ``origin`` to begin with.
+
+    Everything is checked before the folder is made.
+    """
+    recipe_of = catalogue.find(name)
+    before = stylegan_folder.find(origin) if origin else None
+    if before is not None:
+        if recipe_of.settings_of is None:
+            raise UserError(
+                f"{name} does not begin with another model's weights; stylegan does",
+                f"{name} 不能从其他模型的权重开始；stylegan 可以",
+            )
+        size = size or before.network.size
+        changes = recipe_of.settings_of(before.network) | (changes or {})
+    settings = changed(recipe_of.settings, changes or {})
     images = load(data, size=size)
     seed = seeds.checked(seed)
     training = _built(name, settings, images, seed)
@@ -87,13 +103,17 @@ def begin(
             "digest": images.digest,
             "images": len(images.images),
             "licence": list(images.licence),
+            "classes": list(images.classes),
         },
         "seed": seed,
         "world": processes.world,
         "facts": training.facts,
         "versions": {"luoxia": luoxia.__version__, "torch": torch.__version__},
+        **({"origin": origin} if origin else {}),
     }
     engine = Engine(training, settings, seed, runtime, processes)
+    if before is not None:
+        _begin_with(engine, before, images)
     if processes.first:
         Run.begin(folder, recipe)
     processes.wait()
@@ -138,6 +158,8 @@ def resume(
                 f"the checkpoint in {folder} does not fit its recipe: {error}",
                 f"{folder} 中的检查点与配方不符：{error}",
             ) from error
+    elif recipe.get("origin"):
+        _begin_with(engine, stylegan_folder.find(recipe["origin"]), images)
     if world != processes.world:
         warnings.append(
             Text(
@@ -180,6 +202,25 @@ def open_model(
             f"{path} does not fit the run's recipe: {first}", f"{path} 与训练配方不符：{first}"
         ) from error
     return run, images, training, training.modules
+
+
+def _begin_with(engine: Engine, model: StyleGANFolder, images: ImageSet) -> None:
+    """The weights of ``model``: live ones of both networks where it keeps them, else its averaged generator.
+
+    On other data than it learned from, augmentation finds its strength anew.
+    """
+    averaged = model.generator().state_dict()
+    live = model.training() or {f"generator.{k}": v for k, v in averaged.items()}
+    if model.facts.get("digest") != images.digest:
+        live = {k: v for k, v in live.items() if not k.startswith("augment.")}
+    try:
+        engine.begin_with(live, {"generator": averaged})
+    except RuntimeError as error:
+        first = " ".join(str(error).split("\n\t")[1].split())
+        raise UserError(
+            f"the weights of {model.name} do not fit this training: {first}",
+            f"{model.name} 的权重与此训练不符：{first}",
+        ) from error
 
 
 def _built(name: str, settings: Settings, images: ImageSet, seed: int) -> Training:

@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import torch
 
+from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
 from luoxia.nn.augment import Augment
+from luoxia.nn.diffaugment import DiffAugment
 from luoxia.objectives.phase import Phase
 from luoxia.objectives.style import (
     AugmentedR1,
@@ -32,7 +34,9 @@ from luoxia.train.settings import Settings
 class StyleGANSettings(Settings):
     """A resolution r has min(``channel_base`` / r, ``channel_max``) channels. ``r1`` is gamma of R1 and ``path_length``
     the weight of its regularisation, each taken every ``r1_every`` and ``path_every`` steps (0: never); ``mixing`` the
-    probability of mixed styles; ``augment_target`` the r_t that augmentation aims at, over ``augment_images``."""
+    probability of mixed styles. ``augmentation`` is "ada", "diffaugment" or "none"; ``augment_target`` the r_t that the
+    first aims at, over ``augment_images``. ``freeze_d`` keeps so many of the discriminator's blocks as they are, from the
+    picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964)."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -48,10 +52,28 @@ class StyleGANSettings(Settings):
     path_length: float = 2.0
     path_every: int = 4
     mixing: float = 0.9
+    augmentation: str = "ada"
     augment_target: float = 0.6
     augment_images: int = 200_000
     augment_every: int = 4
+    freeze_d: int = 0
     conditional: bool = False
+
+
+def settings_of(network: StyleGANConfig) -> dict[str, Any]:
+    """The settings that give ``network`` again, for training that begins with its weights."""
+    if network.z_dim != network.w_dim or network.output != "skip" or network.clamp:
+        raise UserError(
+            "training goes on from models whose z and w are of one length, with skip outputs and without clamping",
+            "只能从 z 与 w 等长、采用 skip 输出且不截断的模型继续训练",
+        )
+    return {
+        "latent": network.z_dim,
+        "mapping_layers": network.mapping_layers,
+        "channel_base": network.channel_base,
+        "channel_max": network.channel_max,
+        "conditional": bool(network.classes),
+    }
 
 
 def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
@@ -68,22 +90,26 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator, discriminator = StyleGAN(config), StyleDiscriminator(DiscriminatorConfig(**shared))
-    augment = Augment(
-        target=settings.augment_target, images=settings.augment_images, every=settings.augment_every
-    )
+    augment = _augmentation(settings)
     styles = Styles(generator.mapping, settings.latent, settings.mixing)
     path_length = PathLength(
         styles, generator.synthesis, weight=settings.path_length, interval=max(1, settings.path_every)
     )
     of_g = _adam(generator, settings.learning_rate, settings.path_every if settings.path_length else 0)
+    _freeze(discriminator, settings.freeze_d)
     of_d = _adam(discriminator, settings.learning_rate, settings.r1_every if settings.r1 else 0)
     seen = (styles, generator.synthesis, discriminator, augment)
+    adaptive = augment if isinstance(augment, Augment) else None
     phases = [Phase("g", generator, of_g, StyleGeneratorLoss(*seen))]
     if settings.path_length and settings.path_every:
         phases.append(Phase("path", generator, of_g, path_length, interval=settings.path_every, partial=True))
     phases.append(
         Phase(
-            "d", discriminator, of_d, StyleDiscriminatorLoss(*seen, watch=augment.watch), after=augment.adapt
+            "d",
+            discriminator,
+            of_d,
+            StyleDiscriminatorLoss(*seen, watch=adaptive.watch if adaptive else lambda _: None),
+            after=adaptive.adapt if adaptive else None,
         )
     )
     if settings.r1 and settings.r1_every:
@@ -109,11 +135,44 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         "path_length": path_length,
     }
     facts = {"network": config.to_json()}
-    return sides.training(modules, phases, facts, more=lambda: {"augment_p": float(augment.p)})
+
+    def more() -> dict[str, float]:
+        return {"augment_p": float(adaptive.p)} if adaptive else {}
+
+    return sides.training(modules, phases, facts, more=more)
+
+
+def _augmentation(settings: StyleGANSettings) -> Augment | DiffAugment:
+    match settings.augmentation:
+        case "ada":
+            return Augment(
+                target=settings.augment_target, images=settings.augment_images, every=settings.augment_every
+            )
+        case "diffaugment":
+            return DiffAugment()
+        case "none":
+            return Augment(target=0.0)
+    raise UserError(
+        f"augmentation is {settings.augmentation!r}; give ada, diffaugment or none",
+        f"augmentation 为 {settings.augmentation!r}；请给 ada、diffaugment 或 none",
+    )
+
+
+def _freeze(discriminator: StyleDiscriminator, blocks: int) -> None:
+    """Leave the first ``blocks`` resolutions out of what is trained."""
+    resolutions = discriminator.config.resolutions
+    if not 0 <= blocks <= len(resolutions):
+        raise UserError(
+            f"freeze_d is {blocks}; this discriminator has {len(resolutions)} blocks to freeze",
+            f"freeze_d 为 {blocks}；该判别器可冻结 {len(resolutions)} 个模块",
+        )
+    for resolution in resolutions[:blocks]:
+        discriminator.get_submodule(f"b{resolution}").requires_grad_(False)
 
 
 def _adam(module: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:
     """Adam, slowed for a regularisation that moves the same weights every so many steps besides: c = n / (n + 1),
     rate c and betas to the power of c (Karras et al. 2020, appendix B)."""
     c = every / (every + 1) if every else 1.0
-    return torch.optim.Adam(module.parameters(), rate * c, (0.0, 0.99**c), eps=1e-8)
+    moving = [p for p in module.parameters() if p.requires_grad]
+    return torch.optim.Adam(moving, rate * c, (0.0, 0.99**c), eps=1e-8)

@@ -152,13 +152,15 @@ class Engine:
         loss = _PhaseLoss(self.training.modules, phase)
         if self.processes.world == 1 or self._whole:
             return loss
-        self._only(phase.module)
+        self._only(phase)
         return DistributedDataParallel(loss, find_unused_parameters=phase.partial)
 
-    def _only(self, moving: nn.Module) -> None:
-        """Let gradients reach ``moving`` alone."""
+    def _only(self, phase: Phase) -> None:
+        """Let gradients reach what the phase moves alone: those weights of its module that its optimizer holds."""
+        moving = {id(p) for group in phase.optimizer.param_groups for p in group["params"]}
         for module in self.training.modules.values():
-            module.requires_grad_(module is moving)
+            for weight in module.parameters():
+                weight.requires_grad_(module is phase.module and id(weight) in moving)
 
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
@@ -176,7 +178,7 @@ class Engine:
 
     def _take(self, index: int, phase: Phase, images: Tensor, labels: Tensor | None) -> None:
         parts, loss = self.settings.accumulate, self._losses[index]
-        self._only(phase.module)
+        self._only(phase)
         phase.optimizer.zero_grad(set_to_none=True)
         for part in range(parts):
             place = (self.done, self.processes.rank, index, part)
@@ -230,6 +232,21 @@ class Engine:
         moments, groups = checkpoint.flatten_optimizers(self.optimizers)
         tensors = {name: shard.whole(tensor) for name, tensor in (tensors | moments).items()}
         return State(self.done, tensors, {"optimizers": groups})
+
+    def begin_with(self, live: dict[str, Tensor], averages: dict[str, dict[str, Tensor]]) -> None:
+        """Take another run's weights for those drawn from the seed: ``live`` under "<module>.<name>", and averages.
+
+        Counters begin anew. Raises ``RuntimeError`` naming the weights that do not fit.
+        """
+        for name, module in self.training.modules.items():
+            part = {k[len(name) + 1 :]: v for k, v in live.items() if k.startswith(f"{name}.")}
+            if part and module.state_dict():
+                counters = {k: v for k, v in module.state_dict().items() if not v.is_floating_point()}
+                module.load_state_dict(counters | part)
+                if name in self.averages:
+                    self.averages[name].shadow.load_state_dict(part)
+        for name, weights in averages.items():
+            self.averages[name].shadow.load_state_dict(weights)
 
     def restore(self, state: State) -> None:
         """Go on from where ``state`` was taken."""

@@ -17,6 +17,7 @@ from luoxia.core.language import Text
 from luoxia.core.progress import readable_size
 
 CHUNK = 1 << 20  # bytes
+FACTS = "model.json"  # describes a model that lies in a folder of its own
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,16 @@ def bundled() -> Path:
     """The folder of what comes with Luoxia itself, in a wheel or in a checkout."""
     installed = Path(__file__).parent / "bundled"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "weights"
+
+
+def place(name: str) -> Path:
+    """Where a model of the user's own lies."""
+    return home() / "models" / name
+
+
+def own() -> list[str]:
+    """Names of the user's own models."""
+    return sorted(path.parent.name for path in (home() / "models").glob(f"*/{FACTS}"))
 
 
 def card(entry: Entry, language: str) -> str:

@@ -1,0 +1,200 @@
+"""`luoxia face`: pictures from a StyleGAN by seeds, mixed, moving, found for a photograph, and edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Context, Option
+
+from luoxia.cli import options
+from luoxia.cli.words import say, tell
+from luoxia.core.errors import UserError
+from luoxia.core.folder import write_atomically
+
+app = typer.Typer(rich_markup_mode=None)
+
+MODEL = "faces-64"
+Model = Annotated[
+    str,
+    Option(
+        metavar="MODEL",
+        help=say("A model's name or a run's folder.", "模型名称或训练文件夹。"),
+    ),
+]
+Truncation = Annotated[
+    float,
+    Option(
+        "--truncation",
+        metavar="PSI",
+        help=say(
+            "1: all variety; below, fewer flaws; 0: the mean.", "1 为全部多样性；越小瑕疵越少；0 为平均。"
+        ),
+    ),
+]
+Class = Annotated[
+    str | None,
+    Option("--class", metavar="NAME", help=say("Of a model that knows classes.", "仅用于有类别的模型。")),
+]
+Noise = Annotated[str, Option(metavar="MODE", help="const, none, random")]
+Scale = Annotated[
+    int,
+    Option(
+        metavar="N", min=1, max=16, help=say("Enlarge each picture so many times.", "每张图片放大的倍数。")
+    ),
+]
+Out = Annotated[Path, Option("-o", "--out", metavar="FILE", help=say("What to write.", "输出文件。"))]
+
+
+@app.callback(invoke_without_command=True)
+def draw(
+    context: Context,
+    seeds: Annotated[
+        str | None, Option(metavar="SEEDS", help=say("As in 0-31 or 3,8,21.", "如 0-31 或 3,8,21。"))
+    ] = None,
+    model: Model = MODEL,
+    truncation: Truncation = 0.7,
+    class_: Class = None,
+    noise: Noise = "const",
+    columns: Annotated[int, Option(metavar="N", min=1, help=say("Pictures in a row.", "每行图片数。"))] = 8,
+    scale: Scale = 1,
+    out: Out = Path("faces.png"),
+    device: options.Device = None,
+    threads: options.Threads = None,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    if seeds is None:
+        raise UserError(
+            "give seeds, as in `luoxia face --seeds 0-31 -o grid.png`",
+            "请给种子，如 `luoxia face --seeds 0-31 -o grid.png`",
+        )
+    from luoxia.core.images import grid
+    from luoxia.generate.portraits import numbers
+
+    portraits = _open(model, device, threads)
+    ws = portraits.styles(numbers(seeds, "--seeds"), psi=truncation, name=class_)
+    _save(grid(portraits.pictures(ws, noise_mode=_noise(noise)), columns, enlarge=scale), out)
+
+
+@app.command(help=say("One face's styles on another's.", "将一张脸的样式用于另一张。"))
+def mix(
+    rows: Annotated[str, Option(metavar="SEEDS", help=say("Seeds of the rows.", "各行的种子。"))],
+    cols: Annotated[str, Option(metavar="SEEDS", help=say("Seeds of the columns.", "各列的种子。"))],
+    styles: Annotated[
+        str,
+        Option(
+            metavar="RANGE",
+            help=say("Styles taken from the columns: 0-3 are coarse.", "取自各列的样式：0-3 为粗略特征。"),
+        ),
+    ] = "0-3",
+    model: Model = MODEL,
+    truncation: Truncation = 0.7,
+    class_: Class = None,
+    scale: Scale = 1,
+    out: Out = Path("mix.png"),
+    device: options.Device = None,
+    threads: options.Threads = None,
+) -> None:
+    import numpy as np
+
+    from luoxia.core.images import grid
+    from luoxia.generate.portraits import numbers
+
+    portraits = _open(model, device, threads)
+    of_rows = portraits.styles(numbers(rows, "--rows"), psi=truncation, name=class_)
+    of_columns = portraits.styles(numbers(cols, "--cols"), psi=truncation, name=class_)
+    made = portraits.mixed(of_rows, of_columns, numbers(styles, "--styles"))
+    r, c = len(of_rows), len(of_columns)
+    left, top = portraits.pictures(of_rows), portraits.pictures(of_columns)
+    inner = portraits.pictures(made.flatten(0, 1)).reshape(r, c, *left.shape[1:])
+    corner = np.full_like(left[:1], 255)
+    table = np.concatenate([np.concatenate([corner, top])[None], np.concatenate([left[:, None], inner], 1)])
+    _save(grid(table.reshape(-1, *left.shape[1:]), c + 1, enlarge=scale), out)
+
+
+@app.command(help=say("A film from face to face.", "从一张脸渐变到另一张的影片。"))
+def morph(
+    seeds: Annotated[
+        str,
+        Option(metavar="SEEDS", help=say("The last like the first is a loop.", "首尾相同即为循环。")),
+    ],
+    seconds: Annotated[float, Option(metavar="S", min=0.1, max=600, help=say("Length.", "时长。"))] = 6.0,
+    fps: Annotated[int, Option(metavar="N", min=1, max=60, help=say("Frames a second.", "每秒帧数。"))] = 30,
+    way: Annotated[str, Option(metavar="WAY", help="linear, slerp, spline")] = "spline",
+    space: Annotated[str, Option(metavar="SPACE", help="w, z")] = "w",
+    model: Model = MODEL,
+    truncation: Truncation = 0.7,
+    class_: Class = None,
+    scale: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            min=1,
+            max=16,
+            help=say("Enlarge; by itself to 256 pixels.", "放大倍数；默认放大到 256 像素。"),
+        ),
+    ] = None,
+    out: Out = Path("morph.mp4"),
+    device: options.Device = None,
+    threads: options.Threads = None,
+) -> None:
+    from luoxia.core.progress import counter
+    from luoxia.generate import morph as films
+    from luoxia.generate.portraits import checked_psi, numbers
+
+    if out.suffix.lower() not in films.SUFFIXES or space not in ("w", "z"):
+        raise UserError(
+            f"a film is .mp4, .gif or .webp and goes through w or z, not {out.suffix or out} through {space}",
+            f"影片为 .mp4、.gif 或 .webp，经由 w 或 z，而不是 {out.suffix or out} 与 {space}",
+        )
+    portraits = _open(model, device, threads)
+    given = numbers(seeds, "--seeds")
+    frames = max(2, round(seconds * fps))
+    if space == "w":
+        ws = portraits.styles(given, psi=truncation, name=class_ or _first_class(portraits))
+        ways = films.path(ws[:, 0].clone(), frames, way)[:, None].repeat(1, ws.shape[1], 1)
+    else:
+        z = films.path(portraits.latents(given), frames, way)
+        c = portraits.classes(range(frames), class_ or _first_class(portraits))
+        ways = portraits.network.mapping(z, c, checked_psi(truncation))
+    with counter(str(out)) as watch:
+        pictures = portraits.pictures(ways, watch=watch)
+    films.write(pictures, out, fps=fps, scale=scale or max(1, 256 // portraits.config.size))
+    tell(f"{out}: {frames} frames, {frames / fps:g} s", f"{out}：{frames} 帧，{frames / fps:g} 秒")
+
+
+def _first_class(portraits) -> str | None:
+    """A film keeps to one class."""
+    if not portraits.config.classes:
+        return None
+    return portraits.told.classes[0] if portraits.told.classes else "0"
+
+
+def _noise(mode: str) -> str:
+    if mode not in ("const", "none", "random"):
+        raise UserError(
+            f"noise {mode!r}: give const, none or random", f"噪声 {mode!r}：请给 const、none 或 random"
+        )
+    return mode
+
+
+def _open(model: str, device: str | None, threads: int | None):
+    import torch
+
+    from luoxia.core.runtime import resolve
+    from luoxia.generate.portraits import Portraits
+
+    runtime = resolve(device=device, threads=threads)
+    torch.set_num_threads(runtime.threads)
+    return Portraits.open(model, runtime)
+
+
+def _save(image, out: Path) -> None:
+    from luoxia.core.images import form_of
+
+    form = form_of(out)
+    with write_atomically(out) as file:
+        image.save(file, form)
+    tell(f"{out}: {image.width} x {image.height}", f"{out}：{image.width} x {image.height}")

@@ -1,0 +1,73 @@
+"""A StyleGAN from elsewhere becomes one of the user's own: a published pickle, or what a run has trained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import Tensor
+
+from luoxia.core.errors import UserError
+from luoxia.weights import stylegan_folder, stylegan_pickle
+from luoxia.weights.catalogue import CATALOGUE, FACTS, place
+from luoxia.weights.state_dict import read_state_dict
+from luoxia.weights.stylegan_folder import StyleGANFolder
+
+
+def keep(source: Path, name: str) -> StyleGANFolder:
+    """Lay the model in ``source`` down under ``name``. Raises :class:`UserError` for a name that is taken or no name,
+    ``MalformedFileError`` for a source that holds no StyleGAN."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+        raise UserError(
+            f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
+            f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
+        )
+    folder = place(name)
+    if name in CATALOGUE or (folder / FACTS).exists():
+        raise UserError(f"there is a model {name} already", f"已有模型 {name}")
+    if source.is_dir():
+        _keep_run(source, folder)
+    elif source.is_file():
+        _keep_pickle(source, folder)
+    else:
+        raise UserError(f"there is no {source}", f"没有 {source}")
+    return stylegan_folder.read(folder, name)
+
+
+def _keep_pickle(source: Path, folder: Path) -> None:
+    networks = stylegan_pickle.read(source)
+    training = {f"generator.{k}": v for k, v in networks.generator.state_dict().items()}
+    if networks.discriminator is not None:
+        training |= {f"discriminator.{k}": v for k, v in networks.discriminator.state_dict().items()}
+    stylegan_folder.write(
+        folder,
+        networks.generator,
+        training=training if networks.discriminator is not None else None,
+        source=f"imported from {source.name}",
+        half=False,
+    )
+
+
+def _keep_run(source: Path, folder: Path) -> None:
+    run = stylegan_folder.find(source)
+    states = sorted(source.glob("train_state/step-????????/state.safetensors"))
+    training = dict[str, Tensor]()
+    if states:
+        tensors = read_state_dict(states[-1])
+        training = {
+            k[5:].replace("/", ".", 1): v
+            for k, v in tensors.items()
+            if k.startswith("live.") and v.is_floating_point()
+        }
+    facts = {k: v for k, v in run.facts.items() if k != "run"}
+    if states:
+        facts["step"] = int(states[-1].parent.name[5:])
+    stylegan_folder.write(
+        folder,
+        run.generator(),
+        training=training,
+        classes=run.classes,
+        licence=run.licence,
+        source=run.source,
+        facts=facts,
+    )

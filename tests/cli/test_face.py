@@ -1,0 +1,80 @@
+"""`luoxia face` and `luoxia models import`, as they are typed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_faces
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def tiny(home: Path) -> None:
+    tiny_faces.keep()
+    tiny_faces.keep("told", classes=2)
+
+
+def test_a_grid(run) -> None:
+    outcome = run("face", "--seeds", "0-5", "--columns", "4", "--model", "tiny", "-o", "grid.png")
+    assert outcome.code == 0, outcome.err
+    with Image.open("grid.png") as sheet:
+        assert sheet.size == (4 * 18 - 2, 2 * 18 - 2)
+    assert "grid.png: 70 x 34" in outcome.err
+
+
+def test_a_mix_shows_its_sources(run) -> None:
+    outcome = run(
+        "face", "mix", "--rows", "1,2", "--cols", "3,4,5", "--styles", "0-5", "--model", "tiny", "-o", "m.png"
+    )
+    assert outcome.code == 0, outcome.err
+    with Image.open("m.png") as image:
+        sheet = np.asarray(image, int)
+    tiles = [[sheet[18 * r : 18 * r + 16, 18 * c : 18 * c + 16] for c in range(4)] for r in range(3)]
+    assert (tiles[0][0] == 255).all()
+    for r in (1, 2):  # all styles from the columns: their pictures
+        for c in (1, 2, 3):
+            assert np.abs(tiles[r][c] - tiles[0][c]).max() <= 12  # of a batch of another size, in bf16
+
+
+@pytest.mark.parametrize("more", [[], ["--way", "slerp", "--space", "z"]])
+def test_a_film(run, more: list[str]) -> None:
+    outcome = run(
+        *("face", "morph", "--seeds", "1,2,3,1", "--seconds", "0.5", "--fps", "10", "--model", "told"),
+        *("--scale", "2", *more, "-o", "loop.gif"),
+    )
+    assert outcome.code == 0, outcome.err
+    with Image.open("loop.gif") as film:
+        assert (film.size, film.n_frames) == ((32, 32), 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("face", "give seeds"),
+        ("face --seeds x --model tiny", "--seeds 'x'"),
+        ("face --seeds 1 --model nobody", "no model 'nobody'"),
+        ("face --seeds 1 --model smollm2-135m-instruct", "kind 'text'"),
+        ("face --seeds 1 --model tiny --truncation 9", "truncation is 9"),
+        ("face --seeds 1 --model tiny --noise loud", "const, none or random"),
+        ("face --seeds 1 --model tiny -o a.bmp", "written as .png"),
+        ("face --seeds 1 --model told --class x", "it has style 0, style 1"),
+        ("face mix --rows 1 --cols 2 --styles 9 --model tiny", "styles 0 to 5"),
+        ("face morph --seeds 1,2 -o film.avi --model tiny", ".mp4, .gif or .webp"),
+        ("face morph --seeds 1 -o a.gif --model tiny", "two seeds"),
+        ("models import nothing.pkl --as mine", "there is no nothing.pkl"),
+        ("models import tiny.txt --as mine", "cannot be read as a StyleGAN2 pickle"),
+        ("models import tiny.txt --as faces/../x", "no name for a model"),
+        ("models import tiny.txt --as tiny", "there is a model tiny already"),
+    ],
+)
+def test_one_line_says_what_is_wrong(run, line: str, words: str) -> None:
+    Path("tiny.txt").write_text("no pickle")
+    outcome = run(*line.split())
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert words in outcome.err
+
+
+def test_own_models_are_listed(run) -> None:
+    rows = run("models").out.splitlines()
+    assert [row.split()[0] for row in rows if "your own" in row] == ["tiny", "told"]

@@ -1,0 +1,108 @@
+"""StyleGAN's recipe: another model's weights to begin with, frozen blocks, kinds of augmentation."""
+
+from pathlib import Path
+
+import pytest
+import tiny_faces
+import tiny_pictures
+import torch
+
+from luoxia.core.errors import UserError
+from luoxia.core.runtime import resolve
+from luoxia.data import prepared
+from luoxia.recipes import session
+from luoxia.weights import stylegan_import
+
+SMALL = {
+    "steps": "2",
+    "batch_size": "8",
+    "latent": "8",
+    "mapping_layers": "2",
+    "channel_base": "128",
+    "channel_max": "8",
+    "checkpoint_every": "2",
+    "workers": "0",
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUOXIA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    prepared.write(Path("squares.data"), tiny_pictures.pictures(size=16))
+
+
+def begin(folder: str, origin: str | None = None, **changes: str) -> session.Session:
+    runtime = resolve("cpu", "float32", 1)
+    settings = changes if origin else SMALL | changes
+    return session.begin(
+        "stylegan", "squares.data", Path(folder), runtime, seed=1, changes=settings, origin=origin
+    )
+
+
+def kept(name: str, **changes: str) -> dict[str, torch.Tensor]:
+    """A model of two steps, and its live weights."""
+    work = begin(f"runs/{name}", **changes)
+    assert work.train()
+    stylegan_import.keep(Path("runs") / name, name)
+    return {f"{n}.{k}": v for n, m in work.training.modules.items() for k, v in m.state_dict().items()}
+
+
+def test_training_begins_with_the_live_weights_of_the_model() -> None:
+    live = kept("first")
+    work = begin("runs/second", "first", steps="1", batch_size="8")
+    for name in ("generator", "discriminator"):
+        for k, v in work.training.modules[name].state_dict().items():
+            assert torch.allclose(v, live[f"{name}.{k}"], rtol=1e-3, atol=1e-4), k
+    average = work.engine.averages["generator"].shadow.state_dict()
+    assert torch.allclose(average["mapping.w_avg"], live["generator.mapping.w_avg"], atol=1e-2)
+    assert work.run.recipe["origin"] == "first"
+    assert work.run.recipe["settings"]["channel_base"] == 128
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_begins_with_them_again() -> None:
+    kept("first")
+    begun = begin("runs/second", "first", steps="1", batch_size="8")
+    again = session.resume(Path("runs/second"), resolve("cpu", "float32", 1))
+    for name, module in begun.training.modules.items():
+        for k, v in again.training.modules[name].state_dict().items():
+            assert torch.equal(v, module.state_dict()[k]), k
+
+
+def test_a_generator_alone_is_enough() -> None:
+    tiny_faces.keep("tiny")
+    work = begin("runs/x", "tiny", steps="1", batch_size="8")
+    own = tiny_faces.network().state_dict()
+    assert all(torch.equal(v, own[k]) for k, v in work.training.modules["generator"].state_dict().items())
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    tiny_faces.keep("tiny")
+    with pytest.raises(UserError, match=r"weights of tiny do not fit .*mapping\.w_avg"):
+        begin("runs/x", "tiny", latent="16")
+    assert not Path("runs/x").exists()
+    with pytest.raises(UserError, match="vae does not begin with"):
+        session.begin("vae", "squares.data", Path("runs/y"), resolve("cpu"), origin="tiny")
+
+
+def test_frozen_blocks_stay_as_they_are() -> None:
+    work = begin("runs/x", freeze_d="1")
+    D = work.training.modules["discriminator"]
+    before = {k: v.clone() for k, v in D.state_dict().items()}
+    assert work.train()
+    moved = {k.split(".")[0] for k, v in D.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"b8", "b4"}
+
+
+@pytest.mark.parametrize(("name", "has"), [("ada", True), ("diffaugment", False), ("none", True)])
+def test_kinds_of_augmentation_train(name: str, has: bool) -> None:
+    work = begin(f"runs/{name}", augmentation=name)
+    assert work.train()
+    assert ("p" in work.training.modules["augment"].state_dict()) is has
+
+
+def test_settings_that_cannot_be() -> None:
+    with pytest.raises(UserError, match="ada, diffaugment or none"):
+        begin("runs/x", augmentation="strong")
+    with pytest.raises(UserError, match="2 blocks to freeze"):
+        begin("runs/x", freeze_d="3")

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from luoxia.core.errors import MalformedFileError, UnknownModelError
-from luoxia.core.folder import write_atomically
+from luoxia.core.folder import home, write_atomically
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS, own, place
@@ -53,6 +53,14 @@ class StyleGANFolder:
         if self.facts.get("run"):  # a run keeps every network in one file
             tensors = {k[10:]: v for k, v in tensors.items() if k.startswith("generator.")}
         return fill(network, tensors, path)
+
+    def kept_directions(self) -> Path:
+        """Where directions that were learned lie: with the model, or under a name of these very weights."""
+        beside = self.folder / DIRECTIONS
+        if beside.is_file():
+            return beside
+        with (self.folder / WEIGHTS).open("rb") as file:
+            return home() / "directions" / f"{self.name}-{catalogue.digest(file)[:12]}.safetensors"
 
     def training(self) -> dict[str, Tensor]:
         """What training elsewhere begins with, in float32; empty where the folder has none."""

@@ -42,6 +42,9 @@ def test_every_command_is_in_it() -> None:
             "luoxia models path",
             "luoxia face mix",
             "luoxia face morph",
+            "luoxia face invert",
+            "luoxia face edit",
+            "luoxia face directions",
             "luoxia data check",
             "luoxia data prepare",
         )

@@ -1,0 +1,109 @@
+"""A picture that a model made is found again; files of styles; what cannot be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_faces
+import torch
+import torch.nn.functional as F
+
+from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.runtime import resolve
+from luoxia.generate import inversion
+from luoxia.generate.portraits import Portraits
+
+
+class Plain:
+    """A perceptual distance that needs no weights: blurred pixels."""
+
+    def __init__(self, _device: torch.device) -> None: ...
+
+    def maps(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        return [F.avg_pool2d(pictures, 2)]
+
+    def distance(self, pictures: torch.Tensor, maps: list[torch.Tensor]) -> torch.Tensor:
+        return (self.maps(pictures)[0] - maps[0]).square().sum(1).mean((1, 2))
+
+
+@pytest.fixture
+def portraits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portraits:
+    monkeypatch.setenv("LUOXIA_HOME", str(tmp_path))
+    monkeypatch.setattr(inversion, "Perceptual", Plain)
+    tiny_faces.keep()
+    return Portraits.open("tiny", resolve("cpu", "float32"))
+
+
+@pytest.fixture
+def target(portraits: Portraits) -> np.ndarray:
+    return portraits.pictures(portraits.styles([4], psi=0.7))[0]
+
+
+def error(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.square(a.astype(float) - b).mean())
+
+
+@pytest.mark.parametrize(("space", "least"), [("w", 3), ("w+", 6)])
+def test_a_picture_of_the_models_own_is_found(
+    portraits: Portraits, target: np.ndarray, space: str, least: float
+) -> None:
+    told = []
+    found = inversion.invert(portraits, target, space=space, steps=150, watch=lambda *n: told.append(n))
+    assert found.way.shape == (inversion.SHOWN, 3, 16, 16)
+    assert error(found.way[-1], target) < error(found.way[0], target) / least
+    assert told[0] == (0, 150)
+    assert told[-1] == (150, 150)
+    assert (found.ws == found.ws[0]).all() == (space == "w")
+
+
+def test_the_model_itself_is_left_as_it_was(portraits: Portraits, target: np.ndarray) -> None:
+    before = {k: v.clone() for k, v in portraits.network.state_dict().items()}
+    inversion.invert(portraits, target, steps=10, tune=3)
+    assert all(torch.equal(v, before[k]) for k, v in portraits.network.state_dict().items())
+
+
+def test_tuning_comes_nearer(portraits: Portraits) -> None:
+    """To noise, which no style makes."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 16, 16)).astype(np.uint8)
+    plain, tuned = (inversion.invert(portraits, noise, steps=60, tune=n) for n in (0, 120))
+    assert tuned.psnr > plain.psnr + 0.3
+    assert tuned.tuned
+    assert not plain.tuned
+
+
+def test_noise_stays_white(portraits: Portraits, target: np.ndarray) -> None:
+    found = inversion.invert(portraits, target, steps=60)
+    for noise in found.noise.values():
+        assert abs(float(noise.mean())) < 1e-3
+        assert float(noise.square().mean()) == pytest.approx(1, abs=1e-2)
+        if noise.shape[-1] == 16:
+            assert abs(float((noise * noise.roll(1, 0)).mean())) < 0.15
+
+
+def test_a_style_is_kept_and_drawn_again(portraits: Portraits, target: np.ndarray, tmp_path: Path) -> None:
+    found = inversion.invert(portraits, target, steps=30, tune=5)
+    inversion.write(found, tmp_path / "me.w")
+    name, tensors = inversion.open_style(tmp_path / "me.w")
+    assert name == "tiny"
+    ws = inversion.ready(portraits, tensors, tmp_path / "me.w")
+    assert (
+        np.abs(portraits.pictures(ws)[0].astype(int) - found.way[-1]).max() <= 6
+    )  # weights in half precision
+
+
+def test_files_that_hold_no_style(portraits: Portraits, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no"):
+        inversion.open_style(tmp_path / "nothing.w")
+    (tmp_path / "x.w").write_bytes(b"no style")
+    with pytest.raises(MalformedFileError, match="was not written by"):
+        inversion.open_style(tmp_path / "x.w")
+    with pytest.raises(MalformedFileError, match="not one of tiny"):
+        inversion.ready(portraits, {"ws": torch.zeros(2, 2)}, tmp_path / "x.w")
+    with pytest.raises(MalformedFileError, match=r"noise\.b99"):
+        inversion.ready(portraits, {"ws": torch.zeros(6, 8), "noise.b99": torch.zeros(1)}, tmp_path / "x.w")
+
+
+@pytest.mark.parametrize("wrong", [{"space": "z"}, {"steps": 1}, {"tune": -1}])
+def test_what_cannot_be(portraits: Portraits, target: np.ndarray, wrong: dict) -> None:
+    with pytest.raises(UserError):
+        inversion.invert(portraits, target, **wrong)

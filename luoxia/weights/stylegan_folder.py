@@ -160,7 +160,7 @@ def _of_run(folder: Path) -> StyleGANFolder:
             network,
             tuple(data.get("classes", ())),
             tuple(data["licence"]),
-            f"trained on {data['name']}",
+            f"trained on {Path(data['name']).name}",
             {"run": True, "digest": data["digest"], "seed": recipe["seed"], "settings": recipe["settings"]},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from luoxia.nn.modulated import demodulation, modulated_conv2d
-from luoxia.nn.resample import downsample, smooth, upsample
+from luoxia.nn.resample import smooth
 
 
 def case(batch=3, inner=4, outer=5, size=6, kernel=3, dtype=torch.float64):
@@ -63,27 +63,3 @@ def test_demodulation_gives_unit_variance():
 def test_second_derivatives_of_the_convolution(up):
     x, weight, styles = (t.requires_grad_() for t in case(2, 2, 2, 3))
     assert torch.autograd.gradgradcheck(lambda *a: modulated_conv2d(*a, up=up), (x, weight, styles))
-
-
-@pytest.mark.parametrize("resample", [upsample, downsample, lambda x: smooth(x, 2)])
-def test_second_derivatives_of_the_filter(resample):
-    x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda x: resample(x).square(), (x,))
-
-
-def test_resampling_keeps_an_even_picture_and_its_middle():
-    even = torch.full((1, 2, 16, 16), 0.7)
-    for resampled, size in ((upsample(even), 32), (downsample(even), 8)):
-        assert resampled.shape[-1] == size
-        torch.testing.assert_close(
-            resampled[..., 2:-2, 2:-2], torch.full_like(resampled[..., 2:-2, 2:-2], 0.7)
-        )
-    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
-    torch.testing.assert_close(downsample(ramp)[0, 0, 4, 1:-1], torch.arange(1, 7) * 2 + 0.5)
-    doubled = upsample(ramp)[0, 0, 8, 2:-2]
-    torch.testing.assert_close(doubled, torch.arange(2, 30) / 2 - 0.25)
-
-
-def test_nothing_finer_than_the_new_grid_is_left():
-    checks = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).float()[None, None] * 2 - 1
-    assert downsample(checks)[..., 1:-1, 1:-1].abs().max() < 1e-6

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.core.runtime import Runtime
+from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.models.stylegan import StyleGAN
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
@@ -29,6 +29,7 @@ class Portraits:
 
     def __init__(self, told: StyleGANFolder, runtime: Runtime) -> None:
         self.told, self.runtime = told, runtime
+        keep_freed_memory()
         self.network: StyleGAN = told.generator().to(runtime.device)
         self.config = told.network
 

@@ -57,18 +57,13 @@ class _Smooth(torch.autograd.Function):
 
 
 class _Upsample(torch.autograd.Function):
-    """Without the zeros: each of the four kinds of places in the doubled picture has a filter of its own."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: float) -> Tensor:
         ctx.gain = gain
-        count, channels, height, width = x.shape
-        y = x.new_empty(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)  # channels last
-        for i, rows in enumerate(PHASES):
-            for j, columns in enumerate(PHASES):
-                phase = _depthwise(rows, columns, x, gain / 4)
-                y[:, :, i::2, j::2] = F.conv2d(x, phase, padding=1, groups=channels)
-        return y
+        x = x.contiguous(memory_format=torch.channels_last)
+        if x.dtype == torch.float32:
+            return F.conv_transpose2d(x, kernel(x, gain), stride=2, padding=1, groups=x.shape[1])
+        return _by_phases(x, gain)  # oneDNN has no such convolution in bf16
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
@@ -84,6 +79,17 @@ class _Downsample(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         return upsample(grad, ctx.gain), None
+
+
+def _by_phases(x: Tensor, gain: float) -> Tensor:
+    """:func:`upsample` without the zeros: each of the four kinds of places in the doubled picture has its own filter."""
+    count, channels, height, width = x.shape
+    y = x.new_empty(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)  # channels last
+    for i, rows in enumerate(PHASES):
+        for j, columns in enumerate(PHASES):
+            phase = _depthwise(rows, columns, x, gain / 4)
+            y[:, :, i::2, j::2] = F.conv2d(x, phase, padding=1, groups=channels)
+    return y
 
 
 def _depthwise(rows: tuple[float, ...], columns: tuple[float, ...], like: Tensor, gain: float) -> Tensor:

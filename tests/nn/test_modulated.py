@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from luoxia.nn.modulated import demodulation, modulated_conv2d
+from luoxia.nn.modulated import Kept, demodulation, modulated_conv2d
 from luoxia.nn.resample import smooth
 
 
@@ -56,10 +58,34 @@ def test_demodulation_gives_unit_variance():
     )
     y = modulated_conv2d(x, weight, styles)[..., 1:-1, 1:-1]
     torch.testing.assert_close(y.var((2, 3)).mean(), torch.tensor(1.0), rtol=0.02, atol=0)
-    assert demodulation(weight, styles).shape == (4, 48)
+    assert demodulation(weight.square().sum((2, 3)), styles).shape == (4, 48)
 
 
 @pytest.mark.parametrize("up", [True, False])
 def test_second_derivatives_of_the_convolution(up):
     x, weight, styles = (t.requires_grad_() for t in case(2, 2, 2, 3))
     assert torch.autograd.gradgradcheck(lambda *a: modulated_conv2d(*a, up=up), (x, weight, styles))
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_what_is_kept_of_a_kernel_follows_the_kernel(up):
+    kept, weight = Kept(), torch.nn.Parameter(torch.randn(4, 3, 3, 3))
+    x, styles = torch.randn(2, 3, 4, 4), torch.randn(2, 3)
+
+    def seen(**how):
+        return modulated_conv2d(x, weight, styles, up=up, **how)
+
+    with torch.no_grad():
+        before = seen(kept=kept)
+        assert torch.equal(before, seen(kept=kept))
+        assert kept(weight, x.dtype, up)[0] is kept(weight, x.dtype, up)[0]
+        for change in (lambda: weight.mul_(2).add_(0.1), lambda: weight[0].zero_()):
+            change()
+            torch.testing.assert_close(seen(kept=kept), seen())
+        assert kept(weight, torch.bfloat16, up)[0].dtype == torch.bfloat16
+        assert copy.deepcopy(kept)._found is None
+    seen(kept=kept).sum().backward()
+    assert weight.grad is not None
+    torch.optim.SGD([weight], 0.1).step()
+    with torch.no_grad():
+        torch.testing.assert_close(seen(kept=kept), seen())

@@ -62,7 +62,7 @@ def test_a_film(run, more: list[str]) -> None:
         ("face morph --seeds 1,2 -o film.avi --model tiny", ".mp4, .gif or .webp"),
         ("face morph --seeds 1 -o a.gif --model tiny", "two seeds"),
         ("models import nothing.pkl --as mine", "there is no nothing.pkl"),
-        ("models import tiny.txt --as mine", "cannot be read as a StyleGAN2 pickle"),
+        ("models import tiny.txt --as mine", "cannot be read as a StyleGAN pickle"),
         ("models import tiny.txt --as faces/../x", "no name for a model"),
         ("models import tiny.txt --as tiny", "there is a model tiny already"),
     ],

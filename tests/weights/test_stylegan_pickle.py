@@ -190,7 +190,7 @@ def test_nothing_in_a_file_is_executed(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     content = HARMFUL[kind]()
     path = written(tmp_path, content if isinstance(content, dict) else {"G_ema": content})
-    with pytest.raises(MalformedFileError, match="cannot be read as a StyleGAN2 pickle"):
+    with pytest.raises(MalformedFileError, match="cannot be read as a StyleGAN pickle"):
         read(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["network.pkl"]
 

@@ -88,13 +88,17 @@ class StyleGAN3Config:
             raise ValueError(f"kernel is {self.kernel}; give an odd number")
         if self.taps % 2 and self.oversampling % 2:
             raise ValueError(f"taps is {self.taps}; give an even number")
-        if not 0 < self.first_cutoff < self.first_stopband or not self.first_cutoff < self.size / 2:
+        if not 0.5 <= self.first_cutoff < self.first_stopband < self.size / 2:
             raise ValueError(
-                f"first_cutoff is {self.first_cutoff}; it is above 0, below first_stopband, {self.first_stopband}, "
-                f"and below half the size"
+                f"first_cutoff is {self.first_cutoff} and first_stopband {self.first_stopband}; give 0.5 or more, "
+                f"the second above the first and below half the size, {self.size}"
             )
         if not 1 < self.last_stopband < 4:
             raise ValueError(f"last_stopband is {self.last_stopband}; it is between 1 and 4")
+        if not 0 <= self.clamp < math.inf or not math.isfinite(self.output_scale):
+            raise ValueError(
+                f"clamp is {self.clamp} and output_scale {self.output_scale}; give finite numbers"
+            )
 
     @property
     def num_ws(self) -> int:

@@ -11,7 +11,7 @@ import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -39,7 +39,8 @@ KINDS = {
 NUMBERS = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1")
 
 
-M, C = TypeVar("M", bound=torch.nn.Module), TypeVar("C")
+M = TypeVar("M", bound=torch.nn.Module)
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def read(path: Path) -> StyleGANPickle:
         if not isinstance(found, dict) or not isinstance(found.get("G_ema"), _Object):
             raise _Refused("there is no generator G_ema in it")
         generator, second = _generator(found["G_ema"]), found.get("D")
-        trained_here = isinstance(generator, StyleGAN) and isinstance(second, _Object)
-        discriminator = _discriminator(second) if trained_here else None
+        trained = isinstance(second, _Object) and isinstance(generator, StyleGAN)
+        discriminator = _discriminator(second) if trained else None
     except (
         _Refused,
         KeyError,
@@ -328,15 +329,15 @@ SYNTHESIS = {  # StyleGAN3's options and our names for them; "" for those that m
 
 def _stylegan3(network: _Object) -> StyleGAN3:
     options = _options(network)
-    given = {MAPPING.get(k, k): v for k, v in dict(options.pop("mapping_kwargs", None) or {}).items()}
-    for name, value in options.items():
-        own = SHARED.get(name) or SYNTHESIS.get(name)
-        if own is None:
-            raise _Refused(f"it was made with the option {str(name)[:60]!r}, which is not StyleGAN3's")
-        if own:
-            given[own] = value
+    mapping, given = dict(options.pop("mapping_kwargs", None) or {}), {}
+    for told, known in ((mapping, MAPPING), (options, SHARED | SYNTHESIS)):
+        for name, value in told.items():
+            if name not in known:
+                raise _Refused(f"it was made with the option {str(name)[:60]!r}, which is not StyleGAN3's")
+            if known[name]:
+                given[known[name]] = value
     # Numbers come in many types, and "no clamp" as None.
-    kinds = {field.name: type(field.default) for field in fields(StyleGAN3Config)}
+    kinds = {name: type(value) for name, value in StyleGAN3Config().to_json().items()}
     config = StyleGAN3Config(**{name: kinds[name](value or 0) for name, value in given.items()})
     return _filled(StyleGAN3, config, _tensors(network))
 

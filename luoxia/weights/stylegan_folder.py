@@ -49,8 +49,10 @@ class StyleGANFolder:
     def generator(self) -> StyleGAN | StyleGAN3:
         """The averaged generator in float32; :class:`MalformedFileError` names the first layer that does not fit."""
         with torch.device("meta"):
-            third = isinstance(self.network, StyleGAN3Config)
-            network = StyleGAN3(self.network) if third else StyleGAN(self.network)
+            if isinstance(self.network, StyleGAN3Config):
+                network = StyleGAN3(self.network)
+            else:
+                network = StyleGAN(self.network)
         path = self.folder / WEIGHTS
         tensors = read_state_dict(path)
         if self.facts.get("run"):  # a run keeps every network in one file

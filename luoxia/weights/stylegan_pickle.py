@@ -82,8 +82,9 @@ def read(path: Path) -> StyleGANPickle:
         if not isinstance(found, dict) or not isinstance(found.get("G_ema"), _Object):
             raise _Refused("there is no generator G_ema in it")
         generator, second = _generator(found["G_ema"]), found.get("D")
-        trained = isinstance(second, _Object) and isinstance(generator, StyleGAN)
-        discriminator = _discriminator(second) if trained else None
+        discriminator = None
+        if isinstance(second, _Object) and isinstance(generator, StyleGAN):
+            discriminator = _discriminator(second)
     except (
         _Refused,
         KeyError,

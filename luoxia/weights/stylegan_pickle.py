@@ -247,6 +247,8 @@ NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy.core.multiarray", "_reconstruct"): _Kind,
     ("numpy._core.multiarray", "_reconstruct"): _Kind,
+    ("numpy.core.numeric", "_frombuffer"): _Kind,
+    ("numpy._core.numeric", "_frombuffer"): _Kind,
     ("numpy", "dtype"): _Kind,
     ("numpy", "ndarray"): _Kind,
     ("builtins", "set"): _set,

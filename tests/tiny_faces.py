@@ -31,14 +31,15 @@ def network(classes: int = 0, size: int = 16) -> StyleGAN:
 
 
 def third(classes: int = 0, *, radial: bool = False) -> StyleGAN3:
-    """A StyleGAN3 of 16 pixels, with biases and magnitudes that show."""
-    options = {"size": 16, "z_dim": 8, "w_dim": 8, "classes": classes, "channel_base": 64, "channel_max": 8}
+    """A StyleGAN3 of 16 pixels and 6 layers, with biases and magnitudes that show."""
+    options = {"size": 16, "z_dim": 8, "w_dim": 8, "classes": classes, "channel_base": 128, "channel_max": 8}
+    options |= {"layers": 6, "output_scale": 0.5}
     with torch.random.fork_rng():
         torch.manual_seed(5)
         made = StyleGAN3(StyleGAN3Config(**options, kernel=1 if radial else 3, radial=radial))
         for name, tensor in made.state_dict().items():
             if name.endswith(("bias", "w_avg")) and "affine" not in name:
-                tensor.normal_(std=0.2)
+                tensor.normal_(std=0.1)
             if name.endswith("magnitude_ema"):
                 tensor.uniform_(0.5, 2)
     return made.eval().requires_grad_(False)

@@ -240,11 +240,12 @@ class FilteredConv(nn.Module):
             styles = styles / math.sqrt(self.weight.shape[1])
         padding = self.weight.shape[-1] - 1  # all that the kernel reaches; the filter crops it
         x = modulated_conv2d(x, self.weight, styles, demodulate=not self.last, gain=scale, padding=padding)
-        x = x + self.bias.to(x.dtype)[:, None, None]
         if self.last:
+            x = x + self.bias.to(x.dtype)[:, None, None]
             return x.clamp(-self.clamp, self.clamp) if self.clamp else x
         return filtered_leaky_relu(
             x,
+            self.bias,
             self.up_filter,
             self.down_filter,
             up=self.up,

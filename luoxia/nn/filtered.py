@@ -13,9 +13,12 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from luoxia.nn import filtered_kernel
+
 
 def filtered_leaky_relu(
     x: Tensor,
+    bias: Tensor,
     up_filter: Tensor,
     down_filter: Tensor,
     *,
@@ -26,8 +29,11 @@ def filtered_leaky_relu(
     gain: float,
     clamp: float = 0.0,
 ) -> Tensor:
-    """(B, C, H, H) to (B, C, ``size``, ``size``) about the same centre. ``up_filter`` (n,), ``down_filter`` (m,) or,
-    where it is no product of two, (m, m). What lies outside of ``x`` is 0. ``clamp`` 0 bounds nothing."""
+    """(B, C, H, H) and ``bias`` (C,) to (B, C, ``size``, ``size``) about the same centre.
+
+    ``up_filter`` (n,), ``down_filter`` (m,) or, where it is no product of two, (m, m). What lies outside of ``x`` is 0.
+    ``clamp`` 0 bounds nothing.
+    """
     full, needed = (x.shape[-1] - 1) * up + len(up_filter), (size - 1) * down + len(down_filter)
     crop, odd = divmod(full - needed, 2)
     if crop < 0 or odd:
@@ -35,8 +41,22 @@ def filtered_leaky_relu(
             f"{size} pixels do not lie centred in {x.shape[-1]}, filtered {up} times up and {down} down"
         )
     # The leaky ReLU is linear in positive factors: its gain goes into the filter, with that of the zeros between pixels.
-    fine = _raised(x, up_filter.to(x.dtype) * (up * math.sqrt(gain)), up, crop)
-    fine = F.leaky_relu(fine, slope)
+    up_filter = up_filter * (up * math.sqrt(gain))
+    if filtered_kernel.fits(x, up_filter, down_filter, up, down):
+        return filtered_kernel.run(
+            x,
+            bias,
+            up_filter,
+            down_filter,
+            up=up,
+            down=down,
+            size=size,
+            crop=crop,
+            slope=slope,
+            clamp=clamp,
+        )
+    x = x + bias.to(x.dtype)[:, None, None]
+    fine = F.leaky_relu(_raised(x, up_filter.to(x.dtype), up, crop), slope)
     if clamp:
         fine = fine.clamp(-clamp, clamp)
     return _lowered(fine, down_filter.to(x.dtype), down)

@@ -37,13 +37,16 @@ def by_scipy(x, up_filter, down_filter, up, down, size, slope, gain, clamp):
 )
 @pytest.mark.parametrize("grad", [False, True])
 def test_is_resampling_by_the_definition(inner, size, up, down, clamp, radial, grad):
-    x = torch.randn(2, 3, inner, inner, generator=torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(0)
+    x, bias = torch.randn(2, 19, inner, inner, generator=draw), torch.randn(19, generator=draw)
     up_filter = lowpass(6 * up if up > 1 else 1, 4.0, 4.0, 16 * up)
     down_filter = lowpass(6 * down if down > 1 else 1, 4.0, 4.0, 16 * down, radial=radial)
     with torch.set_grad_enabled(grad):
         found = filtered_leaky_relu(
-            x, up_filter, down_filter, up=up, down=down, size=size, clamp=clamp, **ASKED
+            x, bias, up_filter, down_filter, up=up, down=down, size=size, clamp=clamp, **ASKED
         )
+    assert fits(x, up_filter, down_filter, up, down) == (not grad and up > 1) or grad
+    x = x + bias[:, None, None]
     wanted = by_scipy(x.numpy().astype(float), up_filter, down_filter, up, down, size, clamp=clamp, **ASKED)
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found.numpy(), wanted, atol=2e-6)
@@ -60,7 +63,9 @@ def wave(periods: int) -> torch.Tensor:
 def bent(x: torch.Tensor, slope: float = 0.2) -> torch.Tensor:
     """The nonlinearity with a filter that passes up to 20 periods to 64 pixels and stops from 32 on."""
     taps = lowpass(32, 26.0, 6.0, 128)
-    return filtered_leaky_relu(x, taps, taps, up=2, down=2, size=x.shape[-1], slope=slope, gain=1.0)
+    return filtered_leaky_relu(
+        x, torch.zeros(1), taps, taps, up=2, down=2, size=x.shape[-1], slope=slope, gain=1.0
+    )
 
 
 def test_a_signal_within_the_band_passes():
@@ -84,7 +89,9 @@ def test_every_input_gets_its_gradient():
     taps = lowpass(12, 4.0, 4.0, 32).double()
 
     def run(value):
-        return filtered_leaky_relu(value, taps, taps, up=2, down=2, size=4, clamp=0.7, **ASKED)
+        return filtered_leaky_relu(
+            value, torch.zeros(1), taps, taps, up=2, down=2, size=4, clamp=0.7, **ASKED
+        )
 
     assert torch.autograd.gradcheck(run, x)
 
@@ -92,4 +99,6 @@ def test_every_input_gets_its_gradient():
 def test_sizes_that_share_no_centre_are_refused():
     taps = lowpass(12, 4.0, 4.0, 32)
     with pytest.raises(ValueError, match="do not lie centred"):
-        filtered_leaky_relu(torch.zeros(1, 1, 8, 8), taps, taps, up=2, down=2, size=20, **ASKED)
+        filtered_leaky_relu(
+            torch.zeros(1, 1, 8, 8), torch.zeros(1), taps, taps, up=2, down=2, size=20, **ASKED
+        )

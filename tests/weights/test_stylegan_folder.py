@@ -111,7 +111,11 @@ def test_a_stylegan3_is_imported_and_keeps_its_names(
     G = luoxia.load("theirs")
     assert (G.z_dim, G.c_dim, G.w_dim, G.num_ws, G.img_resolution, G.img_channels) == (
         8,
-        classes, 8, 8, 16, 3,
+        classes,
+        8,
+        8,
+        16,
+        3,
     )
     z, c = torch.randn(2, 8), torch.eye(3)[:2] if classes else None
     w = G.mapping(z, c, truncation_psi=0.7)

@@ -5,16 +5,20 @@ the processor's cache. A row of the finer grid lies as ``up`` rows of every ``up
 six rows that begin at different places, and run along memory.
 """
 
+# pyright: reportCallIssue=false
+# An intrinsic is declared with the typing context that Numba passes, and called without it.
+
 from __future__ import annotations
 
 from functools import cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from luoxia.nn.kernels import Team, compiled, from_bf16, to_bf16
-from luoxia.nn.simd import LANES
+from luoxia.nn.kernels import Team, compiled
+from luoxia.nn.simd import LANES, move_bf16, move_f32, shift_bf16, shift_f32
 
 TAPS = 6  # of each sum; filters are multiples of it
 
@@ -30,7 +34,12 @@ def fits(x: Tensor, up_filter: Tensor, down_filter: Tensor, up: int, down: int) 
         and len(up_filter) == TAPS * up
         and len(down_filter) % TAPS == 0
         and up % down == 0
+        and (down_filter.ndim == 1 or _mirrored(down_filter))
     )
+
+
+def _mirrored(taps: Tensor) -> bool:
+    return bool((taps - taps.flip(0)).abs().max() < 1e-6 * taps.abs().max())
 
 
 @_jit
@@ -55,6 +64,14 @@ def _bend(row, slope, clamp):
 
 
 @_jit
+def _add(out, a, b):
+    for r in range(len(out)):
+        to, left, right = out[r], a[r], b[r]
+        for i in range(len(to)):
+            to[i] = left[i] + right[i]
+
+
+@_jit
 def _along(out, fine, taps, first, up, n, fresh):
     """out (+)= the second filter along a row of the finer grid, whose every ``up``-th pixels are together."""
     for k in range(0, len(taps), TAPS):
@@ -76,11 +93,12 @@ def _along(out, fine, taps, first, up, n, fresh):
 
 
 @_jit
-def _tiles(first, last, x, x16, bias, taps_up, taps_down, up, down, crop, slope, clamp, out, out16):
-    """Tiles of 16 channels from ``first`` to ``last``, of x (B, H, H, C) or its bf16 bits x16, to out or out16."""
-    half, radial = x.size == 0, taps_down.shape[0] > 1
-    _, inner, _, channels = x16.shape if half else x.shape
-    size = out16.shape[1] if half else out.shape[1]
+def _tiles(
+    first, last, x, bias, taps_up, taps_down, half, inner, size, channels, up, down, crop, slope, clamp, out
+):
+    """Tiles of 16 channels from ``first`` to ``last``, of (B, H, H, C) at address ``x`` to address ``out``, both bf16 if
+    ``half`` and float32 if not. C is 16 or more: the last tile of a picture overlaps the one before."""
+    radial, number = taps_down.shape[0] > 1, 2 if half else 4  # bytes
     zero = np.float32(0)
     count = taps_down.shape[1]
     ways = up // down  # pixels of the output to one step of ``up``
@@ -93,27 +111,28 @@ def _tiles(first, last, x, x16, bias, taps_up, taps_down, up, down, crop, slope,
     which = np.empty(TAPS, np.int64)
     tall = np.empty(width * LANES, np.float32)
     fine = np.zeros((count if radial else 1, up, columns * LANES), np.float32)
+    both = np.empty((up, columns * LANES), np.float32)
     lowered = np.zeros((count, ways, wide * LANES), np.float32)
     made = np.empty((ways, wide * LANES), np.float32)
     n, m = columns * LANES, wide * LANES
     per = -(-channels // LANES)
     for tile in range(first, last):
-        image, begin = tile // per, tile % per * LANES
-        lanes = min(LANES, channels - begin)
+        image, begin = tile // per, min(tile % per * LANES, channels - LANES)
+        shift = bias.ctypes.data + begin * 4
         rows[:] = zero
         loaded = 0
         for q in range((size - 1) * down + count):
             newest, phase = (q + crop) // up, (q + crop) % up
             while loaded <= newest and loaded < inner:
-                row = rows[loaded % TAPS]
-                for i in range(inner):
-                    at = (left + i) * LANES
+                at = rows[loaded % TAPS].ctypes.data + left * LANES * 4
+                pixel = x + ((image * inner + loaded) * inner * channels + begin) * number
+                for _ in range(inner):
                     if half:
-                        for c in range(lanes):
-                            row[at + c] = from_bf16(x16[image, loaded, i, begin + c]) + bias[begin + c]
+                        shift_bf16(pixel, shift, at)
                     else:
-                        for c in range(lanes):
-                            row[at + c] = x[image, loaded, i, begin + c] + bias[begin + c]
+                        shift_f32(pixel, shift, at)
+                    pixel += channels * number
+                    at += LANES * 4
                 loaded += 1
             for k in range(TAPS):
                 i = newest - k
@@ -154,11 +173,13 @@ def _tiles(first, last, x, x16, bias, taps_up, taps_down, up, down, crop, slope,
             if q < count - 1 or (q - count + 1) % down:
                 continue
             top = q - count + 1
-            for h in range(ways):
-                if radial:
-                    for k in range(count):
-                        _along(made[h], fine[(top + k) % count], taps_down[k], down * h, up, m, k == 0)
-                else:
+            if radial:  # rows that lie mirrored have the same taps
+                for k in range(count // 2):
+                    _add(both, fine[(top + k) % count], fine[(top + count - 1 - k) % count])
+                    for h in range(ways):
+                        _along(made[h], both, taps_down[k], down * h, up, m, k == 0)
+            else:
+                for h in range(ways):
                     for k in range(0, count, TAPS):
                         _sum6(
                             made[h],
@@ -173,15 +194,14 @@ def _tiles(first, last, x, x16, bias, taps_up, taps_down, up, down, crop, slope,
                             1,
                             k == 0,
                         )
-            j = top // down
+            pixel = out + ((image * size + top // down) * size * channels + begin) * number
             for i in range(size):
-                line, at = made[i % ways], i // ways * LANES
+                at = made.ctypes.data + (i % ways * wide + i // ways) * LANES * 4
                 if half:
-                    for c in range(lanes):
-                        out16[image, j, i, begin + c] = to_bf16(line[at + c])
+                    move_bf16(at, pixel)
                 else:
-                    for c in range(lanes):
-                        out[image, j, i, begin + c] = line[at + c]
+                    move_f32(at, pixel)
+                pixel += channels * number
 
 
 @cache
@@ -204,28 +224,29 @@ def run(
 ) -> Tensor:
     """As :func:`luoxia.nn.filtered.filtered_leaky_relu`, whose gains are in ``up_filter`` here. ``crop`` pixels of the
     finer grid are left out on each side. In float32 between ``x`` and what comes out, which has its dtype."""
-    x = x.contiguous(memory_format=torch.channels_last)
+    channels = x.shape[1]
+    if channels < LANES:
+        lacking = LANES - channels
+        x, bias = F.pad(x, (0, 0, 0, 0, 0, lacking)), F.pad(bias.expand(channels), (0, lacking))
+    x, bias = x.contiguous(memory_format=torch.channels_last), bias.detach().float().contiguous()
     out = torch.empty((*x.shape[:2], size, size), dtype=x.dtype, memory_format=torch.channels_last)
-    half = x.dtype == torch.bfloat16
-    none = np.empty((0, 0, 0, 0), np.uint16 if not half else np.float32)
-    there, made = (t.permute(0, 2, 3, 1) for t in (x, out))
-    if half:
-        pair, back = (none, there.view(torch.uint16).numpy()), (none, made.view(torch.uint16).numpy())
-    else:
-        pair, back = (there.numpy(), none), (made.numpy(), none)
-    taps = down_filter.float().numpy()
+    taps = down_filter.detach().float().numpy()
     _team(torch.get_num_threads()).split(
         _tiles,
         len(x) * -(-x.shape[1] // LANES),
-        *pair,
-        bias.float().numpy(),
-        up_filter.float().numpy(),
+        x.data_ptr(),
+        bias.numpy(),
+        up_filter.detach().float().numpy(),
         taps if taps.ndim == 2 else taps[None],
+        x.dtype == torch.bfloat16,
+        x.shape[-1],
+        size,
+        x.shape[1],
         up,
         down,
         crop,
         np.float32(slope),
         np.float32(clamp or np.inf),
-        *back,
+        out.data_ptr(),
     )
-    return out
+    return out[:, :channels]

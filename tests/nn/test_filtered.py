@@ -8,6 +8,7 @@ import scipy.signal
 import torch
 import torch.nn.functional as F
 
+from luoxia.nn import filtered_kernel
 from luoxia.nn.filtered import filtered_leaky_relu
 from luoxia.nn.lowpass import lowpass
 
@@ -23,7 +24,7 @@ def by_scipy(x, up_filter, down_filter, up, down, size, slope, gain, clamp):
     x = x.clip(-clamp, clamp) if clamp else x
     # All that the second filter reaches; then the samples whose centre is the input's.
     kernel = down_filter if down_filter.ndim == 2 else np.outer(down_filter, down_filter)
-    x = scipy.signal.convolve(x, kernel[None, None], mode="valid", method="direct")
+    x = scipy.signal.convolve(x, kernel[None, None], mode="valid", method="fft")
     first, odd = divmod(x.shape[-1] - ((size - 1) * down + 1), 2)
     assert not odd
     last = first + (size - 1) * down + 1
@@ -35,21 +36,41 @@ def by_scipy(x, up_filter, down_filter, up, down, size, slope, gain, clamp):
     ("inner", "size", "up", "down", "clamp"),
     [(18, 16, 2, 2, 0.0), (18, 20, 4, 2, 0.0), (20, 10, 2, 2, 0.5), (18, 16, 4, 4, 0.0), (11, 11, 1, 1, 0.0)],
 )
-@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("grad", [False, True])  # compiled, or as convolutions that have gradients
 def test_is_resampling_by_the_definition(inner, size, up, down, clamp, radial, grad):
     draw = torch.Generator().manual_seed(0)
-    x, bias = torch.randn(2, 19, inner, inner, generator=draw), torch.randn(19, generator=draw)
+    x, bias = torch.randn(1, 5, inner, inner, generator=draw), torch.randn(5, generator=draw)
     up_filter = lowpass(6 * up if up > 1 else 1, 4.0, 4.0, 16 * up)
     down_filter = lowpass(6 * down if down > 1 else 1, 4.0, 4.0, 16 * down, radial=radial)
     with torch.set_grad_enabled(grad):
+        assert filtered_kernel.fits(x, up_filter, down_filter, up, down) == (up > 1 and not grad)
         found = filtered_leaky_relu(
             x, bias, up_filter, down_filter, up=up, down=down, size=size, clamp=clamp, **ASKED
         )
-    assert fits(x, up_filter, down_filter, up, down) == (not grad and up > 1) or grad
     x = x + bias[:, None, None]
     wanted = by_scipy(x.numpy().astype(float), up_filter, down_filter, up, down, size, clamp=clamp, **ASKED)
     assert found.shape == wanted.shape
-    np.testing.assert_allclose(found.numpy(), wanted, atol=2e-6)
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("radial", [False, True])
+@pytest.mark.parametrize("channels", [3, 16, 37])  # fewer than a vector, as many, and some left over
+def test_compiled_is_the_same_for_any_channels_threads_and_precision(channels, radial, monkeypatch):
+    draw = torch.Generator().manual_seed(0)
+    x, bias = torch.randn(3, channels, 20, 20, generator=draw), torch.randn(channels, generator=draw)
+    taps = lowpass(12, 4.0, 4.0, 32)
+    second = lowpass(12, 5.0, 4.0, 32, radial=radial)
+    options = {"up": 2, "down": 2, "size": 16, "clamp": 1.0, **ASKED}
+    wanted = filtered_leaky_relu(x, bias, taps, second, **options)  # gradients are on
+    with torch.no_grad():
+        found = filtered_leaky_relu(x, bias.requires_grad_(), taps, second, **options)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+        assert torch.equal(filtered_leaky_relu(x, bias, taps, second, **options), found)
+        half = x.bfloat16()
+        low = filtered_leaky_relu(half, bias, taps, second, **options)
+        exact = filtered_leaky_relu(half.float(), bias, taps, second, **options)
+    assert torch.equal(low, exact.bfloat16())  # rounded once, at the end
 
 
 INSIDE = slice(16, 80)  # far from the edges, where what is outside is 0
@@ -64,7 +85,7 @@ def bent(x: torch.Tensor, slope: float = 0.2) -> torch.Tensor:
     """The nonlinearity with a filter that passes up to 20 periods to 64 pixels and stops from 32 on."""
     taps = lowpass(32, 26.0, 6.0, 128)
     return filtered_leaky_relu(
-        x, torch.zeros(1), taps, taps, up=2, down=2, size=x.shape[-1], slope=slope, gain=1.0
+        x, torch.zeros(x.shape[1]), taps, taps, up=2, down=2, size=x.shape[-1], slope=slope, gain=1.0
     )
 
 

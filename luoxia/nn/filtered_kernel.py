@@ -31,6 +31,7 @@ def fits(x: Tensor, up_filter: Tensor, down_filter: Tensor, up: int, down: int) 
         not torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
+        and x.shape[2] == x.shape[3]
         and len(up_filter) == TAPS * up
         and len(down_filter) % TAPS == 0
         and up % down == 0
@@ -39,6 +40,7 @@ def fits(x: Tensor, up_filter: Tensor, down_filter: Tensor, up: int, down: int) 
 
 
 def _mirrored(taps: Tensor) -> bool:
+    """But for rounding, as every radial filter is."""
     return bool((taps - taps.flip(0)).abs().max() < 1e-6 * taps.abs().max())
 
 
@@ -225,10 +227,11 @@ def run(
     """As :func:`luoxia.nn.filtered.filtered_leaky_relu`, whose gains are in ``up_filter`` here. ``crop`` pixels of the
     finer grid are left out on each side. In float32 between ``x`` and what comes out, which has its dtype."""
     channels = x.shape[1]
+    bias = bias.detach().float().expand(channels)
     if channels < LANES:
         lacking = LANES - channels
-        x, bias = F.pad(x, (0, 0, 0, 0, 0, lacking)), F.pad(bias.expand(channels), (0, lacking))
-    x, bias = x.contiguous(memory_format=torch.channels_last), bias.detach().float().contiguous()
+        x, bias = F.pad(x, (0, 0, 0, 0, 0, lacking)), F.pad(bias, (0, lacking))
+    x, bias = x.contiguous(memory_format=torch.channels_last), bias.contiguous()
     out = torch.empty((*x.shape[:2], size, size), dtype=x.dtype, memory_format=torch.channels_last)
     taps = down_filter.detach().float().numpy()
     _team(torch.get_num_threads()).split(

@@ -15,12 +15,13 @@ from torch import Tensor
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.models.stylegan import StyleGAN
+from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
 LARGEST_SEED = 2**32 - 1
 PSI = (-2.0, 2.0)
-BATCH = 8  # pictures at a time
+BATCH, PIXELS = 8, 8 * 128**2  # pictures at a time, and their pixels: at 1024 one picture's layers fill a GB
 Watch = Callable[[int, int], None]  # hears how many of how many pictures are done
 
 
@@ -30,7 +31,7 @@ class Portraits:
     def __init__(self, told: StyleGANFolder, runtime: Runtime) -> None:
         self.told, self.runtime = told, runtime
         keep_freed_memory()
-        self.network: StyleGAN = told.generator().to(runtime.device)
+        self.network: StyleGAN | StyleGAN3 = told.generator().to(runtime.device)
         self.config = told.network
 
     @classmethod
@@ -88,9 +89,10 @@ class Portraits:
         """uint8 (N, C, size, size) of styles (N, num_ws, w_dim)."""
         noise = torch.Generator(self.runtime.device).manual_seed(seed)
         done = []
-        for start in range(0, len(ws), BATCH):
-            done.append(to_bytes(self.raw(ws[start : start + BATCH], noise_mode, noise)))
-            watch(min(start + BATCH, len(ws)), len(ws))
+        batch = max(1, min(BATCH, PIXELS // self.config.size**2))
+        for start in range(0, len(ws), batch):
+            done.append(to_bytes(self.raw(ws[start : start + batch], noise_mode, noise)))
+            watch(min(start + batch, len(ws)), len(ws))
         return np.concatenate(done)
 
     def raw(self, ws: Tensor, noise_mode: str = "const", noise: torch.Generator | None = None) -> Tensor:

@@ -30,12 +30,14 @@ from luoxia.core.folder import write_atomically
 from luoxia.data.faces import LEFT_EYE, MOUTH, RIGHT_EYE, FaceFinder
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import Dense
+from luoxia.train.randomness import generator
 
 SEEN, ASKED = 2_000, 64  # pictures that attributes are learned from, and on which strength is measured
 RIDGE = 1e-2  # of the mean variance of w, added to the regression
 LOOK = 192  # pixels at which faces are looked for in small pictures
 LIPS, CHIN, NOSE = (13, 14), 152, 1  # points of the mesh: the lips' inner edges, chin and tip of the nose
 MOST = 10.0  # steps of one direction
+PLACE = 0xD1  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 UNSUPERVISED = 6  # directions of SeFa and of GANSpace each
 Measure = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float64]]]
 Watch = Callable[[int, int], None]
@@ -111,7 +113,7 @@ def attributes(
     watch: Watch = lambda *_: None,
 ) -> list[Direction]:
     """The directions of what ``measure`` finds in ``count`` pictures; a value that is not finite leaves a picture out."""
-    random = torch.Generator(portraits.runtime.device).manual_seed(seed)
+    random = generator(portraits.runtime.device, seed, PLACE)
     w = _drawn(portraits, count, random)
     found = measure(portraits.pictures(_repeated(portraits, w), watch=watch))
     names = list(found)
@@ -169,7 +171,7 @@ def sefa(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
     ]
     stacked = torch.cat([a / a.norm(dim=1, keepdim=True) for a in affines]).double()
     _, vectors = torch.linalg.eigh(stacked.T @ stacked)
-    w = _drawn(portraits, SEEN, torch.Generator(portraits.runtime.device).manual_seed(0)).double()
+    w = _drawn(portraits, SEEN, generator(portraits.runtime.device, 0, PLACE)).double()
     best = vectors.flip(1)[:, :count].T
     return [
         Direction(f"sefa-{i}", (v * (w @ v).std()).float().cpu(), "sefa")
@@ -179,7 +181,7 @@ def sefa(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
 
 def ganspace(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
     """Principal components of w, each as long as its standard deviation."""
-    w = _drawn(portraits, SEEN, torch.Generator(portraits.runtime.device).manual_seed(0)).double()
+    w = _drawn(portraits, SEEN, generator(portraits.runtime.device, 0, PLACE)).double()
     _, sizes, rows = torch.linalg.svd(w - w.mean(0), full_matrices=False)
     scaled = _signed(rows[:count]) * (sizes[:count, None] / (len(w) - 1) ** 0.5)
     return [Direction(f"pca-{i}", v.float().cpu(), "ganspace") for i, v in enumerate(scaled, 1)]
@@ -200,7 +202,7 @@ def learn(portraits: Portraits, *, seed: int = 0, watch: Watch = lambda *_: None
             some = portraits.pictures(
                 _repeated(
                     portraits,
-                    _drawn(portraits, 32, torch.Generator(portraits.runtime.device).manual_seed(seed)),
+                    _drawn(portraits, 32, generator(portraits.runtime.device, seed, PLACE)),
                 )
             )
             if np.isfinite([_of_face(finder, p)[0] for p in some]).mean() > 0.5:

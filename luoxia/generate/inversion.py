@@ -28,6 +28,7 @@ from luoxia.core.folder import write_atomically
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import StyledConv, StyleGAN
+from luoxia.train.randomness import generator
 
 SPACES = ("w", "w+")
 RATE, NOISE, WHITE = (
@@ -38,6 +39,7 @@ RATE, NOISE, WHITE = (
 PIXELS = 0.4  # weight of the squared difference of pixels beside the perceptual distance
 NEAR = 0.002  # weight of the distance between W+'s styles and their mean, in variances of W
 TUNING = 3e-4  # Adam's rate for the generator
+PLACE = 0x1A  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 SHOWN = 8  # pictures of the way
 FORMAT = "1"
 Watch = Callable[[int, int], None]
@@ -121,7 +123,7 @@ class _Search:
     def __init__(self, network: StyleGAN, see: Perceptual, wanted: Tensor, classes: int, seed: int) -> None:
         self.network, self.see, self.wanted, self.maps = network, see, wanted, see.maps(wanted)
         device, count = wanted.device, network.config.num_ws
-        self.random = torch.Generator(device).manual_seed(seed)
+        self.random = generator(device, seed, PLACE)
         with torch.no_grad():
             z = torch.randn(2_000, network.config.z_dim, generator=self.random, device=device)
             c = torch.arange(len(z), device=device) % classes if classes else None

@@ -17,8 +17,10 @@ from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
 from luoxia.recipes.vitals import GameVitals
 from luoxia.train.engine import Modules, Study, Training, to_bytes
+from luoxia.train.randomness import generator
 
 PICTURES = 64
+VITALS, WAYS = 0x51, 0x52  # of the latents among all that is drawn from a seed
 ROWS, COLUMNS = 6, 12  # of the sheet of ways between latents
 Draw = Callable[
     [nn.Module, Tensor, Tensor | None], Tensor
@@ -77,14 +79,14 @@ class Adversaries:
 
     @torch.no_grad()
     def vitals(self, modules: Modules) -> dict[str, float]:
-        made = self.pictures(modules, torch.Generator(self._device(modules)).manual_seed(self.seed))
+        made = self.pictures(modules, generator(self._device(modules), self.seed, VITALS))
         return self._watched(modules["discriminator"], made, self.asked)
 
     @torch.no_grad()
     def study(self, modules: Modules) -> Study:
         """Ways between latents: a generator that has learned the set has no seam in them."""
         model, device = modules["generator"], self._device(modules)
-        z = self._normal(2 * ROWS, torch.Generator(device).manual_seed(self.seed))
+        z = self._normal(2 * ROWS, generator(device, self.seed, WAYS))
         classes = self._classes(ROWS, device)
         ends = [z[:ROWS], z[ROWS:]]
         if self.latents is not None:

@@ -15,11 +15,13 @@ from luoxia.evaluate import features
 from luoxia.evaluate.distribution import kernel_distance
 from luoxia.evaluate.features import Extractor
 from luoxia.train.engine import to_bytes
+from luoxia.train.randomness import generator
 from luoxia.weights import catalogue
 
 SMALL = 16  # pixels a side up to which pixels themselves are the features: no network was trained on less
 PICTURES = 256  # on each side; the estimate is unbiased, so few pictures cost precision alone
 NETWORK = "efficientnet-lite0"
+PLACE = 0x4D  # of the latents among all that is drawn from a seed
 
 
 def extractor_for(size: int, device: torch.device | str = "cpu") -> Extractor:
@@ -72,6 +74,7 @@ class KernelScore:
             extractor = extractor_for(self._real.shape[-1], device)
             self._reference = extractor, extractor(self._real)
         extractor, of_real = self._reference
-        noise = torch.Generator(device).manual_seed(self.seed)
+        # Weights are drawn from the seed itself: the same numbers as latents would be the rows of the first layer.
+        noise = generator(device, self.seed, PLACE)
         of_samples = extractor(drawn(lambda _: draw(noise), PICTURES))
         return {"kid": kernel_distance(of_real, of_samples, seed=self.seed).mean}

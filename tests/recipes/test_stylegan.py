@@ -106,3 +106,20 @@ def test_settings_that_cannot_be() -> None:
         begin("runs/x", augmentation="strong")
     with pytest.raises(UserError, match="2 blocks to freeze"):
         begin("runs/x", freeze_d="3")
+
+
+def test_scores_draw_other_latents_than_the_weights_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and latents drawn from one seed alike would be the same numbers, which the first layer answers loudest."""
+    work = begin("runs/x")
+    rows = work.training.modules["generator"].mapping.fc0.weight * 0.01
+    seen, original = [], work.training.modules["generator"].mapping.forward
+    monkeypatch.setattr(
+        work.training.modules["generator"].mapping,
+        "forward",
+        lambda z, *rest, **more: seen.append(z) or original(z, *rest, **more),
+    )
+    work.training.scores(work.training.modules)
+    work.training.vitals(work.training.modules)
+    z = torch.cat(seen)
+    assert len(z) > 256
+    assert torch.cdist(z, rows).min() > 1e-3

@@ -29,7 +29,7 @@ from luoxia.train.randomness import generator
 REAL = 2_000  # labelled pictures that classifiers learn from
 FEW = 25  # pictures or samples of either kind, below which nothing is learned
 SURE = 0.7  # balanced accuracy on held-out pictures, below which labels of samples would mean nothing
-DECAY, FLAT = 0.1, 1e-3  # of classifiers, whose features are as many as pictures, and of boundaries in W
+DECAY, FLAT = 0.01, 1e-3  # of classifiers, whose features are as many as pictures, and of boundaries in W
 PLACE = 0xB0  # of the latents among all that is drawn from a seed
 See = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # pictures to features (N, D)
 Watch = Callable[[int, int], None]

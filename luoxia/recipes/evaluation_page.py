@@ -15,8 +15,8 @@ from luoxia.recipes.names import name
 
 SHEETS = {  # in the order of the page
     "truncation": Text(
-        "The same faces at truncation ψ = 0, 0.25, 0.5, 0.7, 0.85, 1, from the top",
-        "同一批人脸，自上而下截断 ψ = 0、0.25、0.5、0.7、0.85、1",
+        "The same samples at each truncation of the table, from the top",
+        "同一批样本，自上而下依次为表中各截断",
     ),
     "best": Text(
         "The likeliest samples, above their nearest training pictures (realism, arXiv:1904.06991)",

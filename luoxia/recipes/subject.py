@@ -30,7 +30,6 @@ class Subject:
     modules: dict[str, nn.Module]
     images: ImageSet
     learned_from_these: bool
-    mirrored: bool
     facts: dict[str, Any]
 
 
@@ -47,7 +46,6 @@ def find(source: str, runtime: Runtime, data: str | None = None, out: Path | Non
             modules,
             images,
             images.digest == told["data"].get("digest"),
-            bool(told["settings"].get("mirror")),
             {"run": run.folder.name, "recipe": told["recipe"], "seed": told["seed"], **told["data"]},
         )
     model = stylegan_folder.find(source)
@@ -76,6 +74,5 @@ def find(source: str, runtime: Runtime, data: str | None = None, out: Path | Non
         modules,
         images,
         images.digest == model.facts.get("digest"),
-        bool(model.facts.get("settings", {}).get("mirror")),
         facts | {"data": images.name, "digest": images.digest, "licence": list(model.licence)},
     )

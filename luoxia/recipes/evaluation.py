@@ -119,7 +119,8 @@ def evaluate(
         report |= study.scores
         pictures |= study.pictures
         tables |= study.tables
-    _keep(subject, report | {"tables": tables}, pictures)
+    depends = {"scores": training.facts["scores"]} if "scores" in training.facts else {}
+    _keep(subject, report | {"tables": tables} | depends, pictures)
     return subject.folder, report
 
 

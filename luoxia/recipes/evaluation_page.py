@@ -62,13 +62,17 @@ def section(folder: Path, lang: str) -> str:
     sheets = _sheets(folder)
     placed = {sheet for of, names in PLACED.items() if of in tables for sheet in names}
     rest = "".join(_figure(path, lang) for key, path in sheets.items() if key not in placed)
-    parts = [f"<h2>{Text('Evaluation', '评估').in_(lang)}</h2>{table(readable(found, lang))}"]
+    again = {k for row in tables.get("comparisons", ())[:1] for k in row}  # stands in that table
+    told = readable({k: v for k, v in found.items() if k not in again}, lang)
+    parts = [f"<h2>{Text('Evaluation', '评估').in_(lang)}</h2>{table(told)}{_perceptual(found, lang)}"]
     for key, rows in tables.items():
         head = TABLES.get(key, Text(key, key)).in_(lang)
         shown = "".join(_figure(sheets[s], lang) for s in PLACED.get(key, ()) if s in sheets)
         charts = _sweep(rows, lang) if key == "truncation" else ""
+        note = measured_by(found.get("scores"), lang) if key == "truncation" else ""
         parts.append(
-            f'<h3>{escape(head)}</h3>{_table(rows, lang)}<div class="row">{charts}</div>'
+            f"<h3>{escape(head)}</h3><p>{escape(note)}</p>{_table(rows, lang)}"
+            f'<div class="row">{charts}</div>'
             f'<div class="row wide">{shown}</div>'
         )
     samples = Text("Samples", "样本").in_(lang)
@@ -77,7 +81,7 @@ def section(folder: Path, lang: str) -> str:
 
 def readable(evaluation: Mapping[str, Any], lang: str) -> dict[str, str]:
     """An evaluation's numbers as a person reads them, by what they are called; tables are left out."""
-    apart = ("memorisation", "tables")
+    apart = ("memorisation", "tables", "scores")
     found = {
         name(k, lang): shown(v, lang)
         for k, v in evaluation.items()
@@ -93,6 +97,33 @@ def readable(evaluation: Mapping[str, Any], lang: str) -> dict[str, str]:
         )
         found[name("nearer_than_training", lang)] = of.in_(lang)
     return found
+
+
+def measured_by(scores: Mapping[str, Any] | None, lang: str) -> str:
+    """What distances at checkpoints and truncations depend on."""
+    if not scores:
+        return ""
+    held = scores["against"] == "held out"
+    return Text(
+        f"{scores['samples']} samples with {scores['real']} {'held-out' if held else 'training'} pictures, on features of "
+        f"{scores['extractor']}; comparable with numbers of the same features and counts only.",
+        f"{scores['samples']} 个样本与 {scores['real']} 张{'留出' if held else '训练'}图片，特征为 {scores['extractor']}；"
+        "只可与相同特征、相同张数的数值比较。",
+    ).in_(lang)
+
+
+def perceptual(lang: str) -> str:
+    """Which distance path lengths and searches are measured by."""
+    return Text(
+        "Path lengths and perceptual distances are measured on maps of EfficientNet-Lite0 in the form of LPIPS, where papers "
+        "take VGG-16: they compare with themselves alone.",
+        "路径长度与感知距离按 LPIPS 的形式在 EfficientNet-Lite0 的特征图上测量，而论文用 VGG-16：只可彼此比较。",
+    ).in_(lang)
+
+
+def _perceptual(found: Mapping[str, Any], lang: str) -> str:
+    used = "ppl" in found or "inversions" in found.get("tables", {})
+    return f"<p>{escape(perceptual(lang))}</p>" if used else ""
 
 
 def shown(value: Any, lang: str) -> str:
@@ -126,7 +157,7 @@ def _sweep(rows: Iterable[Mapping[str, float]], lang: str) -> str:
     for title, keys in SWEEP:
         series = {name(key, lang): [(row["psi"], row[key]) for row in given if key in row] for key in keys}
         if any(series.values()):
-            svg = curves(series, title=title.in_(lang), x_label="ψ", y_label="", width=360, height=240)
+            svg = curves(series, title=title.in_(lang), x_label="ψ", y_label="", width=300, height=220)
             drawn.append(f"<figure>{svg}</figure>")
     return "".join(drawn)
 

@@ -14,7 +14,7 @@ from luoxia.core.language import Text
 from luoxia.core.page import figure, table
 from luoxia.core.page import page as whole_page
 from luoxia.evaluate.pictures import curves
-from luoxia.recipes.evaluation_page import section
+from luoxia.recipes.evaluation_page import measured_by, perceptual, section
 from luoxia.recipes.names import NAMES, name
 from luoxia.train.run import Run
 
@@ -67,7 +67,7 @@ def page(run: Run, lang: str) -> str:
 <h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
 <div class="row">{_samples(run, lang)}</div>
 <h2>{say("Curves", "曲线")}</h2>
-<p>{escape(_measured_by(run, lang))}</p>
+<p>{escape(_measured_by(run, rows, lang))}</p>
 <div class="row">{_curves(rows, lang)}</div>
 {section(run.folder, lang)}
 <h2>{say("Settings", "设置")}</h2>
@@ -116,17 +116,11 @@ def _findings(run: Run, lang: str) -> str:
     return f"<h2>{escape(head)}</h2><ul>{lines}</ul>"
 
 
-def _measured_by(run: Run, lang: str) -> str:
-    """What the distances of checkpoints depend on."""
-    found = run.recipe.get("facts", {}).get("scores")
-    if not found:
-        return ""
-    return Text(
-        f"Distances at checkpoints: {found['samples']} samples to {found['real']} {found['against']} pictures, on features "
-        f"of {found['extractor']}. They compare with numbers of the same features and counts only.",
-        f"检查点的距离：{found['samples']} 个样本与 {found['real']} 张"
-        f"{'留出' if found['against'] == 'held out' else '训练'}图片，特征为 {found['extractor']}。只可与相同特征、相同张数的数值比较。",
-    ).in_(lang)
+def _measured_by(run: Run, rows: list[dict[str, Any]], lang: str) -> str:
+    """What the numbers of checkpoints depend on."""
+    told = measured_by(run.recipe.get("facts", {}).get("scores"), lang)
+    at = Text("At checkpoints: ", "检查点：").in_(lang) + told if told else ""
+    return f"{at} {perceptual(lang)}" if any("held_out_ppl" in row for row in rows) else at
 
 
 def _curves(rows: list[dict[str, Any]], lang: str) -> str:

@@ -42,6 +42,6 @@ class Searches:
         note("inversions", len(originals), len(originals))
         means = {k: float(np.mean([row[k] for row in rows])) for k in rows[0] if k != "picture"}
         made = [np.stack(of_stage) for of_stage in zip(*found, strict=True)]
-        sheet = side_by_side(originals, *made, enlarge=enlargement(held_out.shape[-1]))
+        sheet = side_by_side(originals, *made, enlarge=2 * enlargement(held_out.shape[-1]))
         scores = {f"inversion_{k}": v for k, v in means.items()}
         return Study(scores, {"inversions": sheet}, {"inversions": [*rows, {"picture": "mean"} | means]})

@@ -19,7 +19,7 @@ from luoxia.train.randomness import generator
 
 PAIRS, STUDIED = 128, 512  # ways whose length is measured at a checkpoint, and in a study
 PSIS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
-SHOWN = 12  # faces in a row of the sheet of truncations
+SHOWN = 10  # faces in a row of the sheet of truncations
 BATCH = 64
 
 
@@ -52,7 +52,7 @@ class StyleGANStudy:
         note("truncation", len(PSIS), len(PSIS))
         z, c = self._drawn(SHOWN, self._noise(generator, 1))
         faces = [to_bytes(self._made(generator, z, c, psi)) for psi in PSIS]
-        sheet = side_by_side(*faces, enlarge=enlargement(self.images.size))
+        sheet = side_by_side(*faces, enlarge=2 * enlargement(self.images.size))
         return Study(found, {"truncation": sheet}, {"truncation": rows})
 
     @torch.no_grad()

@@ -85,7 +85,7 @@ def test_quality_at_checkpoints_has_names_and_says_what_it_depends_on(tmp_path):
             {"step": step, **{f"held_out_{k}": v for k, v in row.items()}}
         )
     html = page(run, "en")
-    assert "256 samples to 90 training pictures, on features of pixels" in html
+    assert "256 samples with 90 training pictures, on features of pixels" in html
     titles = re.findall(r"<title>([^<]*)</title><text", html)
     assert titles == [
         "Fréchet distance (FID)",
@@ -93,6 +93,7 @@ def test_quality_at_checkpoints_has_names_and_says_what_it_depends_on(tmp_path):
         "precision and recall",
         "perceptual path length in W, at ends",
     ]
+    assert "EfficientNet-Lite0 in the form of LPIPS" in html
     assert "核距离（KID）" in page(run, "zh")
 
 

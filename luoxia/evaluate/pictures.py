@@ -55,13 +55,14 @@ def curves(
     x_label: str,
     y_label: str,
     log_y: bool = False,
+    reach: Sequence[float] = (),
     width: int = 640,
     height: int = 360,
 ) -> str:
     """A line for each series of (x, y), as one SVG element to stand in a page or a file.
 
     It takes its text colour from its surroundings, refers to nothing outside, and holds its texts escaped; a legend
-    tells several series apart. A point
+    tells several series apart. The y axis takes in ``reach`` besides the points. A point
     that is no finite number (or not positive, with ``log_y``) breaks its line. Raises :class:`UserError` when there
     is nothing to draw.
     """
@@ -72,7 +73,7 @@ def curves(
             f"there is no finite point to draw in {title!r}", f"{title!r} 中没有可绘制的有限数据点"
         )
     x = _Axis.about([p[0] for p in kept], LEFT, width - RIGHT)
-    y = (_Axis.powers if log_y else _Axis.about)([p[1] for p in kept], height - BOTTOM, TOP)
+    y = (_Axis.powers if log_y else _Axis.about)([*(p[1] for p in kept), *reach], height - BOTTOM, TOP)
     body = [
         f'<title>{escape(title)}</title><text x="{width / 2}" y="20" text-anchor="middle">{escape(title)}</text>'
     ]
@@ -131,13 +132,17 @@ class _Axis:
 
     @classmethod
     def powers(cls, values: Sequence[float], start: float, end: float) -> _Axis:
-        """An axis of decimal logarithms, with ticks at 1, 2 and 5 times powers of ten, or at powers where those are many."""
-        low, high = math.floor(min(values) + 1e-9), math.ceil(max(values) - 1e-9) + 1
-        parts = (0.0, math.log10(2), math.log10(5)) if max(values) - min(values) < 2 else (0.0,)
-        every = [power + part for power in range(low - 1, high + 1) for part in parts]
-        first = max(i for i, tick in enumerate(every) if tick <= min(values) + 1e-9)
-        last = min(i for i, tick in enumerate(every) if tick >= max(values) - 1e-9 and i > first)
-        return cls(every[first], every[last], start, end, tuple(every[first : last + 1]))
+        """An axis of decimal logarithms, with ticks at whole multiples of powers of ten, all, some, or the powers alone."""
+        low, high, found = min(values), max(values), tuple[float, ...]()
+        for multiples in (range(1, 10), (1, 2, 5), (1,)):
+            powers = range(math.floor(low) - 1, math.ceil(high) + 2)
+            every = [power + math.log10(m) for power in powers for m in multiples]
+            first = max(i for i, tick in enumerate(every) if tick <= low + 1e-9)
+            last = min(i for i, tick in enumerate(every) if tick >= high - 1e-9 and i > first)
+            found = tuple(every[first : last + 1])
+            if len(found) <= 7:
+                break
+        return cls(found[0], found[-1], start, end, found)
 
     def place(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)

@@ -157,7 +157,10 @@ def _sweep(rows: Iterable[Mapping[str, float]], lang: str) -> str:
     for title, keys in SWEEP:
         series = {name(key, lang): [(row["psi"], row[key]) for row in given if key in row] for key in keys}
         if any(series.values()):
-            svg = curves(series, title=title.in_(lang), x_label="ψ", y_label="", width=300, height=220)
+            reach = (0.0, 1.0) if "precision" in keys or "coverage" in keys else ()
+            svg = curves(
+                series, title=title.in_(lang), x_label="ψ", y_label="", reach=reach, width=300, height=220
+            )
             drawn.append(f"<figure>{svg}</figure>")
     return "".join(drawn)
 

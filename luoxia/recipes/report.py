@@ -23,18 +23,24 @@ SHOWN = 8  # sample grids on the page, evenly over the run
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves that are read against each other; ``log`` where they fall over decades."""
+    """Curves that are read against each other; ``log`` where they fall over decades, ``reach`` what the axis takes in."""
 
     title: Text
     members: tuple[str, ...]
     log: bool = False
+    reach: tuple[float, ...] = ()
 
 
+SHARE = (0.0, 1.0)
 QUALITY = (  # of checkpoints
     Chart(NAMES["frechet_distance"], ("held_out_frechet_distance",), log=True),
     Chart(NAMES["kid"], ("held_out_kid",), log=True),
-    Chart(Text("precision and recall", "精确率与召回率"), ("held_out_precision", "held_out_recall")),
-    Chart(Text("density and coverage", "密度与覆盖率"), ("held_out_density", "held_out_coverage")),
+    Chart(
+        Text("precision and recall", "精确率与召回率"), ("held_out_precision", "held_out_recall"), reach=SHARE
+    ),
+    Chart(
+        Text("density and coverage", "密度与覆盖率"), ("held_out_density", "held_out_coverage"), reach=SHARE
+    ),
     Chart(NAMES["ppl"], ("held_out_ppl",), log=True),
     Chart(NAMES["bits_per_dim"], ("bits_per_dim", "held_out_bits_per_dim")),
 )
@@ -143,6 +149,7 @@ def _drawn(chart: Chart, rows: list[dict[str, Any]], lang: str) -> str:
         x_label=Text("step", "步").in_(lang),
         y_label="",
         log_y=log,
+        reach=chart.reach,
         width=480,
         height=280,
     )

@@ -6,6 +6,7 @@ model's seeds show its published pictures.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,6 +36,12 @@ class Portraits:
     @classmethod
     def open(cls, name_or_path: str, runtime: Runtime) -> Portraits:
         return cls(stylegan_folder.find(name_or_path), runtime)
+
+    def twin(self) -> Portraits:
+        """The same weights, not copied, with noise maps of its own."""
+        other = copy.copy(self)
+        other.network = copy.deepcopy(self.network, {id(p): p for p in self.network.parameters()})
+        return other
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """z (N, z_dim) of each seed."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 import uvicorn
 
 from luoxia.server.app import create_app
+from luoxia.server.faces.room import Faces
+from luoxia.server.guard import LARGEST_MESSAGE
 from luoxia.server.runner import Runner
 
 CONNECTIONS = 100  # open at once; each may hold one request body
@@ -18,9 +20,11 @@ def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int |
     """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close."""
     runner = Runner(threads=threads)
     config = uvicorn.Config(
-        create_app(models=runner, hosts=hosts),
+        create_app(models=runner, faces=Faces(threads=threads), hosts=hosts),
         lifespan="on",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,  # pictures are compressed already
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -99,7 +99,13 @@ class LiveAsk(Incoming):
     what: What
 
 
-class LiveAnswer(BaseModel):
+class Told(BaseModel):
+    """Every field is there in what is sent, also one with a default."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class LiveAnswer(Told):
     """The head of an answer, as JSON behind four bytes with its length; the pictures follow, one after the other."""
 
     n: int
@@ -177,7 +183,7 @@ class JobStarted(BaseModel):
     id: str
 
 
-class JobEvent(BaseModel):
+class JobEvent(Told):
     """How far long work is; the last one of a stream has a state that ends it."""
 
     state: Literal["waiting", "working", "done", "failed", "cancelled"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from luoxia.weights.stylegan_folder import StyleGANFolder
 
 MODELS, STYLES = 2, 32  # that are kept in memory
+SMALL = 128  # pixels up to which one thread draws
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ class Atelier:
         import torch
 
         portraits = self.portraits(model)
-        torch.set_num_threads(portraits.runtime.threads)  # counts for the thread that draws
+        # Counts for the thread that draws. Of a small picture, a second thread saves less than waiting for it costs
+        # where the browser or a text uses the other core: then 10 ms have been seen to become a second.
+        torch.set_num_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
         return portraits
 
     def _open(self, model: str) -> _Opened:

@@ -1109,41 +1109,41 @@ export interface components {
              * Done
              * @default 0
              */
-            done?: number;
+            done: number;
             /**
              * Total
              * @default 0
              */
-            total?: number;
+            total: number;
             /**
              * Picture
              * @description where an inversion is, WebP in base64
              * @default null
              */
-            picture?: string | null;
+            picture: string | null;
             /**
              * Target
              * @description what an inversion looks for, WebP in base64
              * @default null
              */
-            target?: string | null;
+            target: string | null;
             /**
              * Result
              * @description id of the style or the film that was made
              * @default null
              */
-            result?: string | null;
+            result: string | null;
             /**
              * Psnr
              * @description dB between the photograph and what was found
              * @default null
              */
-            psnr?: number | null;
+            psnr: number | null;
             /**
              * Message
              * @default
              */
-            message?: string;
+            message: string;
         };
         /**
          * LiveAnswer
@@ -1159,7 +1159,7 @@ export interface components {
              * @default image/webp
              * @constant
              */
-            type?: "image/webp";
+            type: "image/webp";
             /**
              * Sizes
              * @description bytes of each picture

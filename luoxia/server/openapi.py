@@ -36,9 +36,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     """FastAPI's own document, and the schemas of :data:`EVENTS` and :data:`MESSAGES`, which no plain call mentions."""
     if app.openapi_schema is None:
         whole = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        for models, mode in ((EVENTS, "serialization"), (MESSAGES, "validation")):
-            _, schemas = models_json_schema([(model, mode) for model in models], ref_template=TEMPLATE)
-            whole["components"]["schemas"] |= schemas["$defs"]
+        _, events = models_json_schema([(model, "serialization") for model in EVENTS], ref_template=TEMPLATE)
+        _, asks = models_json_schema([(model, "validation") for model in MESSAGES], ref_template=TEMPLATE)
+        whole["components"]["schemas"] |= events["$defs"] | asks["$defs"]
         app.openapi_schema = whole
     return app.openapi_schema
 

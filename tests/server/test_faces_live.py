@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_faces
+import torch
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
@@ -220,7 +221,10 @@ def test_who_disconnects_in_the_middle_of_a_drawing_leaves_nothing_behind(
         ({"what": {"kind": "faces", "faces": [{}] * 37}}, "faces"),
         ({"what": {"kind": "film"}}, "what"),
         ({"what": {}}, "what"),
-        ({"what": {"kind": "grid", "rows": [{}] * 7, "columns": [{}], "layers": {"first": 0, "last": 1}}}, "rows"),
+        (
+            {"what": {"kind": "grid", "rows": [{}] * 7, "columns": [{}], "layers": {"first": 0, "last": 1}}},
+            "rows",
+        ),
         ({"what": {"kind": "journey", "keys": [{}], "frames": 9}}, "keys"),
         ({"what": {"kind": "journey", "keys": [{}] * 2, "frames": 121}}, "frames"),
         ({"what": {"kind": "journey", "keys": [{}] * 2, "frames": 9, "way": "teleport"}}, "way"),
@@ -291,3 +295,13 @@ def test_another_models_weights_under_the_same_name_are_drawn(live) -> None:
     tiny_faces.keep("tiny", classes=2)
     ask(live, 2, one(**{"class": "style 1"}))
     assert not close(heard(live)[1][0], before)
+
+
+def test_drawing_small_pictures_on_one_thread_takes_none_from_other_threads(live) -> None:
+    ask(live, 1, one())
+    heard(live)
+    found: list[int] = []
+    later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert found == [torch.get_num_threads()] == [2]

@@ -169,7 +169,9 @@ def test_a_client_that_leaves_while_sending_reaches_nothing() -> None:
 def test_only_the_path_of_photographs_takes_a_larger_body(client: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     body = b"{}".ljust(3 << 20)
-    assert client.post("/api/faces/photos", content=body, headers=headers).status_code == 400  # read, and no request
+    assert (
+        client.post("/api/faces/photos", content=body, headers=headers).status_code == 400
+    )  # read, and no request
     assert client.post("/api/faces/films", content=body, headers=headers).status_code == 413
     huge = b"{}".ljust(BODY + 1)
     assert client.post("/api/faces/photos", content=huge, headers=headers).status_code == 413
@@ -180,7 +182,14 @@ LIVE = "/api/faces/live"
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "", "http://evil.example/127.0.0.1"],
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "http://localhost",
+        "",
+        "http://evil.example/127.0.0.1",
+    ],
 )
 def test_another_pages_websocket_is_not_opened(url: str, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(_live(url), additional_headers={"Origin": origin}):

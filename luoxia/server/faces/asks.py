@@ -189,8 +189,8 @@ class JobEvent(Told):
     state: Literal["waiting", "working", "done", "failed", "cancelled"]
     done: int = 0
     total: int = 0
-    picture: str | None = Field(None, description="where an inversion is, WebP in base64")
-    target: str | None = Field(None, description="what an inversion looks for, WebP in base64")
-    result: str | None = Field(None, description="id of the style or the film that was made")
-    psnr: float | None = Field(None, description="dB between the photograph and what was found")
+    picture: Annotated[str | None, Field(description="where an inversion is, WebP in base64")] = None
+    target: Annotated[str | None, Field(description="what an inversion looks for, WebP in base64")] = None
+    result: Annotated[str | None, Field(description="id of the style or the film that was made")] = None
+    psnr: Annotated[float | None, Field(description="dB between the photograph and what was found")] = None
     message: str = ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from luoxia.core.runtime import Runtime
     from luoxia.generate.directions import Direction
     from luoxia.generate.inversion import Inversion
     from luoxia.generate.portraits import Portraits
@@ -50,6 +51,7 @@ class Atelier:
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
+        self._runtime: Runtime | None = None
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._styles: OrderedDict[str, Style] = OrderedDict()
         self._lock = threading.RLock()
@@ -75,7 +77,14 @@ class Atelier:
         return stylegan_folder.read(catalogue.place(model), model)
 
     def portraits(self, model: str) -> Portraits:
-        return self._open(model).portraits
+        """The model, ready to draw on the thread that asks for it.
+
+        Of small pictures, a second thread saves less than waiting for it costs where the browser, a text or other work
+        has the other core: then 10 ms have been seen to become a second, and a search of 4 seconds one of 70.
+        """
+        portraits = self._open(model).portraits
+        _use_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
+        return portraits
 
     def directions(self, model: str) -> list[Direction] | None:
         """Those that were learned; None before."""
@@ -93,7 +102,7 @@ class Atelier:
         """The id by which a face can name this style from now on, until the session ends or newer ones push it out."""
         from luoxia.generate.inversion import ready
 
-        own = self.portraits(inversion.model).twin()
+        own = self._open(inversion.model).portraits.twin()
         tensors = {"ws": inversion.ws} | {f"noise.{name}": map for name, map in inversion.noise.items()}
         style = Style(inversion, own, ready(own, tensors, Path(inversion.model)))
         id = secrets.token_urlsafe(9)
@@ -117,7 +126,7 @@ class Atelier:
         """Pictures uint8 (C, H, W); :class:`SupersededError` as soon as nobody waits for them."""
         import torch
 
-        portraits = self._here(model)
+        portraits = self.portraits(model)
         with torch.inference_mode():
             if isinstance(what, Single):
                 return self._faces(portraits, what.faces, superseded)
@@ -184,15 +193,6 @@ class Atelier:
                 made[i] = _drawn(own, self.ws(portraits, face), superseded)[0]
         return [made[i] for i in range(len(faces))]
 
-    def _here(self, model: str) -> Portraits:
-        import torch
-
-        portraits = self.portraits(model)
-        # Counts for the thread that draws. Of a small picture, a second thread saves less than waiting for it costs
-        # where the browser or a text uses the other core: then 10 ms have been seen to become a second.
-        torch.set_num_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
-        return portraits
-
     def _open(self, model: str) -> _Opened:
         from luoxia.core.runtime import resolve
         from luoxia.generate.portraits import Portraits
@@ -210,7 +210,8 @@ class Atelier:
             weights = told.folder / WEIGHTS
             if not weights.is_file():
                 raise MalformedFileError(f"{told.name} has no weights", f"{told.name} 缺少权重文件")
-            opened = _Opened(Portraits(told, resolve(threads=self._threads)), _identity(weights))
+            self._runtime = self._runtime or resolve(threads=self._threads)
+            opened = _Opened(Portraits(told, self._runtime), _identity(weights))
             self._opened[model] = opened
             while len(self._opened) > MODELS:
                 self._opened.popitem(last=False)
@@ -237,6 +238,19 @@ def _drawn(portraits: Portraits, ws: Tensor, superseded: Superseded) -> list[np.
             raise SupersededError
         made += list(portraits.pictures(ws[start : start + BATCH]))
     return made
+
+
+def _use_threads(count: int) -> None:
+    """So many for the products of this thread. PyTorch takes the number for threads that begin later, too; one that ends
+    at once gives those the old number back, or a text model that is loaded next would be slow."""
+    import torch
+
+    usual = torch.get_num_threads()
+    if usual != count:
+        torch.set_num_threads(count)
+        restoring = threading.Thread(target=torch.set_num_threads, args=(usual,))
+        restoring.start()
+        restoring.join()
 
 
 def _layers(portraits: Portraits, layers: Layers) -> list[int]:

@@ -13,7 +13,9 @@ from typing import Any
 
 from luoxia.server.errors import StoppingError
 
-FINISH_WITHIN = 0.3  # seconds: a drawing this quick is finished, or a slider that never rests would show nothing
+FINISH_WITHIN = (
+    0.3  # seconds: a drawing this quick is finished, or a slider that never rests would show nothing
+)
 
 Superseded = Callable[[], bool]
 Draw = Callable[[Superseded], Any]

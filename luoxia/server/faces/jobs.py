@@ -100,7 +100,9 @@ class Jobs:
     def find(self, id: str) -> Job:
         job = self._known.get(id)
         if job is None:
-            raise NotFoundError("this work is not known any more; begin it anew", "此项工作已不存在；请重新开始")
+            raise NotFoundError(
+                "this work is not known any more; begin it anew", "此项工作已不存在；请重新开始"
+            )
         return job
 
     async def follow(self, job: Job, reader: str) -> AsyncGenerator[JobEvent, None]:

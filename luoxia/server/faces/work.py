@@ -19,7 +19,6 @@ from luoxia.server.faces.jobs import Report, Work
 if TYPE_CHECKING:
     import numpy as np
 
-    from luoxia.generate.portraits import Portraits
 
 FILMS = 8  # that are kept for the session
 LARGEST_FILM = 512 << 20  # bytes of its frames
@@ -47,7 +46,9 @@ class Films:
     def find(self, id: str) -> Path:
         path = self._known.get(id)
         if path is None:
-            raise NotFoundError("this film is not kept any more; write it again", "此影片已不再保留；请重新导出")
+            raise NotFoundError(
+                "this film is not kept any more; write it again", "此影片已不再保留；请重新导出"
+            )
         return path
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ def learning(atelier: Atelier, model: str) -> Work:
     def work(report: Report) -> JobEvent:
         from luoxia.generate import directions as learned
 
-        portraits = _ready(atelier, model)
+        portraits = atelier.portraits(model)
         if atelier.directions(model) is None:
             found = learned.learn(portraits, watch=_counted(report))
             learned.write(found, portraits.told.kept_directions())
@@ -77,7 +78,7 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
     def work(report: Report) -> JobEvent:
         from luoxia.generate import inversion
 
-        portraits = _ready(atelier, ask.model)
+        portraits = atelier.portraits(ask.model)
         target = _framed(_decoded(ask.picture), portraits.config.size, as_is=ask.as_is)
         report(JobEvent(state="working", total=ask.steps, target=_shown(target)))
         if portraits.config.channels != len(target):
@@ -93,9 +94,7 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
         def show(picture: np.ndarray) -> None:
             report(JobEvent(state="working", done=done, total=ask.steps, picture=_shown(picture)))
 
-        found = inversion.invert(
-            portraits, target, space=ask.space, steps=ask.steps, watch=watch, show=show
-        )
+        found = inversion.invert(portraits, target, space=ask.space, steps=ask.steps, watch=watch, show=show)
         id = atelier.keep(found)
         return JobEvent(
             state="done",
@@ -118,7 +117,7 @@ def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
 
         from luoxia.generate import morph
 
-        portraits = _ready(atelier, ask.model)
+        portraits = atelier.portraits(ask.model)
         size, frames = portraits.config.size, max(2, round(ask.seconds * ask.fps))
         scale = max(1, SHOWN // size)
         if frames * 3 * (size * scale) ** 2 > LARGEST_FILM:
@@ -138,14 +137,6 @@ def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
         return JobEvent(state="done", done=total, total=total, result=id)
 
     return work
-
-
-def _ready(atelier: Atelier, model: str) -> Portraits:
-    import torch
-
-    portraits = atelier.portraits(model)
-    torch.set_num_threads(portraits.runtime.threads)  # counts for the thread that works
-    return portraits
 
 
 def _counted(report: Report):

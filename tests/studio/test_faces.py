@@ -98,7 +98,9 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, address: str, model: str = "tiny", **options: Any) -> Iterator[Page]:
-    context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options})
+    context = browser.new_context(
+        **{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
+    )
     page = context.new_page()
     asked: list[str] = []
     problems: list[str] = []

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { en } from '../words/en';
 import { zh } from '../words/zh';
 import { faceOf, type Face, type FaceModel } from './face';
-import { base64 } from './photograph';
 import { directionName, labelRows, made } from './spoken';
 
 const face: Face = {
@@ -48,9 +47,4 @@ test('its label says how to make it again', () => {
     Mix: 'mixed with seed 9 · Layers 0 to 3',
   });
   expect(labelRows({ ...faceOf(3), style: 'x' }, model, en).map(({ name }) => name)).not.toContain('Seed');
-});
-
-test('base64 of many bytes', () => {
-  const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) % 256);
-  expect([...atob(base64(bytes))].map((letter) => letter.charCodeAt(0))).toEqual([...bytes]);
 });

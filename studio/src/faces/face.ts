@@ -13,7 +13,7 @@ export interface Face extends Origin {
 
 export const LARGEST_SEED = 2 ** 32 - 1; // as in the published programs
 export const PSI = { min: 0, max: 1.2, step: 0.01, initial: 0.7 };
-export const STEPS = { min: -4, max: 4, step: 0.1, initial: 0, origin: 0 };
+export const STEPS = { min: -3, max: 3, step: 0.1, initial: 0, origin: 0 };
 
 export function originOf(seed: number, psi = PSI.initial, name: string | null = null): Origin {
   return { seed, psi, class: name, style: null };

@@ -86,7 +86,7 @@ def png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def test_models_that_draw_with_what_they_can_be_told(client: httpx.Client, home: Path) -> None:
+def test_models_that_draw_with_what_they_can_be_told(client: httpx.Client, home: Path, faces: Faces) -> None:
     tiny_faces.keep("kinds", classes=2)
     (home / "models" / "broken").mkdir()
     (home / "models" / "broken" / "model.json").write_text("{}")
@@ -96,6 +96,7 @@ def test_models_that_draw_with_what_they_can_be_told(client: httpx.Client, home:
     assert (found["tiny"]["size"], found["tiny"]["layers"], found["tiny"]["classes"]) == (16, 6, [])
     assert found["kinds"]["classes"] == ["style 0", "style 1"]
     assert found["tiny"]["directions"] is None
+    assert not faces.atelier._opened  # no weights are read for a list
 
 
 def test_directions_are_learned_once_and_kept(client: httpx.Client, monkeypatch, until) -> None:

@@ -123,7 +123,8 @@ def faces_api(atelier: Atelier, easel: Easel, jobs: Jobs, films: Films) -> APIRo
 
 
 def _facts(atelier: Atelier, name: str) -> FaceModel:
-    told, directions = atelier.told(name), atelier.directions(name)
+    told = atelier.told(name)
+    directions = atelier.directions(told)
     entry = catalogue.CATALOGUE.get(name)
     return FaceModel(
         id=name,

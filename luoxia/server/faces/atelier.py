@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from luoxia.generate.portraits import Portraits
     from luoxia.weights.stylegan_folder import StyleGANFolder
 
+WEIGHTS = "model.safetensors"  # as the room of weights calls it, which brings PyTorch
 MODELS, STYLES = 2, 32  # that are kept in memory
 SMALL = 128  # pixels up to which one thread draws
 
@@ -42,8 +43,7 @@ class Style:
 @dataclass
 class _Opened:
     portraits: Portraits
-    weights: tuple[int, int]  # size and time of the file: another one means another model of the same name
-    directions: list[Direction] | None = None
+    weights: tuple[int, int]  # its file's identity
 
 
 class Atelier:
@@ -54,6 +54,8 @@ class Atelier:
         self._runtime: Runtime | None = None
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._styles: OrderedDict[str, Style] = OrderedDict()
+        self._kept: dict[tuple[Path, tuple[int, int]], Path] = {}  # where directions of weights lie
+        self._learned: dict[tuple[Path, tuple[int, int]], list[Direction]] = {}
         self._lock = threading.RLock()
 
     def names(self) -> list[str]:
@@ -86,17 +88,22 @@ class Atelier:
         _use_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
         return portraits
 
-    def directions(self, model: str) -> list[Direction] | None:
-        """Those that were learned; None before."""
+    def directions(self, told: StyleGANFolder) -> list[Direction] | None:
+        """Those that were learned for these very weights, which need not be in memory for it; None before."""
         from luoxia.generate import directions as learned
 
+        weights = told.folder / WEIGHTS
         with self._lock:
-            opened = self._open(model)
-            if opened.directions is None:
-                path = opened.portraits.told.kept_directions()
-                if path.is_file():
-                    opened.directions = learned.read(path)
-            return opened.directions
+            key = weights, _identity(weights)
+            path = self._kept.get(key)
+            if path is None:  # its name has the hash of all weights in it
+                path = self._kept[key] = told.kept_directions()
+            if not path.is_file():
+                return None
+            stamp = path, _identity(path)
+            if stamp not in self._learned:
+                self._learned = {stamp: learned.read(path), **dict(list(self._learned.items())[:7])}
+            return self._learned[stamp]
 
     def keep(self, inversion: Inversion) -> str:
         """The id by which a face can name this style from now on, until the session ends or newer ones push it out."""
@@ -159,7 +166,7 @@ class Atelier:
         changes = {name: steps for name, steps in face.edits.items() if steps}
         if not changes:
             return ws
-        known = self.directions(portraits.told.name)
+        known = self.directions(portraits.told)
         if known is None:
             raise UserError(
                 f"what can be changed about {portraits.told.name}'s faces was not learned yet",
@@ -196,7 +203,6 @@ class Atelier:
     def _open(self, model: str) -> _Opened:
         from luoxia.core.runtime import resolve
         from luoxia.generate.portraits import Portraits
-        from luoxia.weights.stylegan_folder import WEIGHTS
 
         with self._lock:
             opened = self._opened.get(model)
@@ -207,11 +213,9 @@ class Atelier:
                     return opened
                 del self._opened[model]
             told = self.told(model)
-            weights = told.folder / WEIGHTS
-            if not weights.is_file():
-                raise MalformedFileError(f"{told.name} has no weights", f"{told.name} 缺少权重文件")
+            weights = _identity(told.folder / WEIGHTS)
             self._runtime = self._runtime or resolve(threads=self._threads)
-            opened = _Opened(Portraits(told, self._runtime), _identity(weights))
+            opened = _Opened(Portraits(told, self._runtime), weights)
             self._opened[model] = opened
             while len(self._opened) > MODELS:
                 self._opened.popitem(last=False)
@@ -264,5 +268,9 @@ def _layers(portraits: Portraits, layers: Layers) -> list[int]:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    """Size and time of a file: others mean another file of the same name."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise MalformedFileError(f"{path} is missing", f"缺少 {path}") from error
     return status.st_size, status.st_mtime_ns

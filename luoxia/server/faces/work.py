@@ -64,7 +64,7 @@ def learning(atelier: Atelier, model: str) -> Work:
         from luoxia.generate import directions as learned
 
         portraits = atelier.portraits(model)
-        if atelier.directions(model) is None:
+        if atelier.directions(portraits.told) is None:
             found = learned.learn(portraits, watch=_counted(report))
             learned.write(found, portraits.told.kept_directions())
         return JobEvent(state="done")

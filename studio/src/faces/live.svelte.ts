@@ -27,9 +27,11 @@ class Live {
   #asked = new Map<number, Asked>();
   #n = 0;
   #tries = 0;
+  #language = language.name;
 
   /** The number under which it was asked. Intermediate pictures of a slot are shown too, as they come. */
   ask(slot: Slot, model: string, what: What, then: Asked['then'], wrong: Asked['wrong']): number {
+    if (this.#socket && this.#language !== language.name) this.#drop(); // refusals come in the language it was opened in
     const asked = { ask: { n: ++this.#n, slot, model, what }, then, wrong };
     this.#latest.set(slot, asked);
     this.#asked.set(this.#n, asked);
@@ -41,11 +43,16 @@ class Live {
   close(): void {
     this.#latest.clear();
     this.#asked.clear();
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#socket?.close();
     this.#socket = null;
   }
 
   #open(): void {
+    this.#language = language.name;
     const address = new URL(`/api/faces/live?language=${language.name}`, location.href);
     address.protocol = address.protocol.replace('http', 'ws');
     const socket = (this.#socket = new WebSocket(address));

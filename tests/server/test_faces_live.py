@@ -183,7 +183,7 @@ def test_who_disconnects_in_the_middle_of_a_drawing_leaves_nothing_behind(
 
     def slow(*given):
         begun.set()
-        assert gate.wait(5)
+        assert gate.wait(30)
         return plain(*given)
 
     monkeypatch.setattr(faces.atelier, "draw", slow)

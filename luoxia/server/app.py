@@ -35,13 +35,13 @@ def create_app(
 ) -> FastAPI:
     """The studio and its API. ``hosts`` are names besides the loopback ones that it may be called by.
 
-    While the server runs, the default model is kept warm if it is on this machine.
+    While the server runs, the default model is kept warm if it is on this machine, and one that draws with it.
     """
     runner, downloads, faces = models or Runner(), downloads or Downloads(), faces or Faces()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(runner))
+        warming = asyncio.create_task(_warm(runner, faces))
         yield
         warming.cancel()
         for part in (runner, downloads, faces):
@@ -69,11 +69,12 @@ def create_app(
     return app
 
 
-async def _warm(runner: Runner) -> None:
+async def _warm(runner: Runner, faces: Faces) -> None:
     """Failures are left to the first request, which can tell them to somebody."""
     if is_here(find(DEFAULT_TEXT_MODEL)):
         try:
             await runner.warm(DEFAULT_TEXT_MODEL)
+            faces.warm()  # PyTorch is in memory now, and the first picture costs a second that nobody need wait for
         except Exception as error:
             refusals.log_unexpected(error)
 

@@ -39,6 +39,7 @@ PIXELS = 0.4  # weight of the squared difference of pixels beside the perceptual
 NEAR = 0.002  # weight of the distance between W+'s styles and their mean, in variances of W
 TUNING = 3e-4  # Adam's rate for the generator
 SHOWN, LOOKS = 8, 50  # pictures of the way that are kept, and at least so many that are shown meanwhile
+LIKENESS = 17.0  # dB: below, a photograph is not what the model draws, or the search was too short
 FORMAT = "1"
 Watch = Callable[[int, int], None]
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.core.runtime import Runtime
-from luoxia.models.stylegan import StyleGAN
+from luoxia.core.runtime import Runtime, keep_freed_memory
+from luoxia.models.stylegan import StyledConv, StyleGAN, ToRGB
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
@@ -30,6 +30,7 @@ class Portraits:
 
     def __init__(self, told: StyleGANFolder, runtime: Runtime) -> None:
         self.told, self.runtime = told, runtime
+        keep_freed_memory()
         self.network: StyleGAN = told.generator().to(runtime.device)
         self.config = told.network
 
@@ -39,8 +40,10 @@ class Portraits:
 
     def twin(self) -> Portraits:
         """The same weights, not copied, with noise maps of its own."""
+        layers = [m for m in self.network.modules() if isinstance(m, StyledConv | ToRGB)]
+        shared = [*self.network.parameters(), *(layer._kept for layer in layers)]
         other = copy.copy(self)
-        other.network = copy.deepcopy(self.network, {id(p): p for p in self.network.parameters()})
+        other.network = copy.deepcopy(self.network, {id(part): part for part in shared})
         return other
 
     def latents(self, seeds: Sequence[int]) -> Tensor:

@@ -18,9 +18,8 @@ import httpx
 import numpy as np
 import pytest
 import tiny_faces
-import torch
-import torch.nn.functional as F
 from PIL import Image
+from plain_distance import Plain
 from websockets.sync.client import connect
 
 from luoxia.core.runtime import resolve
@@ -33,18 +32,6 @@ from luoxia.server.faces.room import Faces
 
 PHOTO = Path(__file__).parents[1] / "data" / "portrait.jpg"
 KEYS = [{"seed": 1}, {"seed": 2}]
-
-
-class Plain:
-    """A perceptual distance that needs no weights: blurred pixels."""
-
-    def __init__(self, _device: torch.device) -> None: ...
-
-    def maps(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        return [F.avg_pool2d(pictures, 2)]
-
-    def distance(self, pictures: torch.Tensor, maps: list[torch.Tensor]) -> torch.Tensor:
-        return (self.maps(pictures)[0] - maps[0]).square().sum(1).mean((1, 2))
 
 
 @pytest.fixture
@@ -135,6 +122,7 @@ def test_a_photograph_becomes_a_style_that_faces_can_name(
     last = events[-1]
     assert (last["state"], last["done"], last["total"]) == ("done", 80, 80)
     assert last["psnr"] > 15
+    assert last["poor"] == (last["psnr"] < inversion.LIKENESS)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(last["target"]))).convert("RGB"))
     assert (shown == target.transpose(1, 2, 0)).all()
 
@@ -218,7 +206,15 @@ def test_one_pixel_will_do_where_the_middle_is_taken(client: httpx.Client) -> No
 
 def test_a_face_is_found_in_a_photograph(client: httpx.Client) -> None:
     last = followed(client, begun(client, "photos", photo(PHOTO.read_bytes())))[-1]
-    assert last["state"] == "done"
+    assert (last["state"], last["others"]) == ("done", 0)
+    assert last["poor"]  # the tiny model has no faces to offer
+    with Image.open(PHOTO) as one:
+        two = Image.new("RGB", (one.width + one.width // 2, one.height))
+        two.paste(one)
+        two.paste(one.resize((one.width // 2, one.height // 2)), (one.width, 0))
+    file = io.BytesIO()
+    two.save(file, "PNG")
+    assert followed(client, begun(client, "photos", photo(file.getvalue())))[-1]["others"] == 1
 
 
 def test_a_failure_is_told_in_the_readers_language(client: httpx.Client) -> None:

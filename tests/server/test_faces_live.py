@@ -171,7 +171,8 @@ def test_of_many_values_the_latest_is_drawn_and_few_between(live, faces: Faces, 
     live.send("{")  # its refusal says that all before it were heard
     refused(live)
     gate.set()
-    assert [heard(live)[0]["n"] for _ in range(2)] == [0, 49]
+    while heard(live)[0]["n"] != 49:  # the first may be sent before, or be replaced by this one on its way
+        pass
     assert drawn == [0.0, 0.49]
 
 

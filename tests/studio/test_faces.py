@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_faces
-import torch
-import torch.nn.functional as F
 import uvicorn
 from fake_text import FakeModel
 from PIL import Image
+from plain_distance import Plain
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from luoxia.generate import directions as learned
@@ -32,18 +31,6 @@ from luoxia.weights.catalogue import find, path_of
 pytestmark = pytest.mark.browser
 
 KEPT = "localStorage.setItem('luoxia.faces', JSON.stringify({ model: 'MODEL' }))"
-
-
-class Plain:
-    """A perceptual distance that needs no weights: blurred pixels."""
-
-    def __init__(self, _device: torch.device) -> None: ...
-
-    def maps(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        return [F.avg_pool2d(pictures, 2)]
-
-    def distance(self, pictures: torch.Tensor, maps: list[torch.Tensor]) -> torch.Tensor:
-        return (self.maps(pictures)[0] - maps[0]).square().sum(1).mean((1, 2))
 
 
 def learn(portraits, *, watch) -> list[learned.Direction]:

@@ -193,4 +193,8 @@ class JobEvent(Told):
     target: Annotated[str | None, Field(description="what an inversion looks for, WebP in base64")] = None
     result: Annotated[str | None, Field(description="id of the style or the film that was made")] = None
     psnr: Annotated[float | None, Field(description="dB between the photograph and what was found")] = None
+    poor: Annotated[bool, Field(description="whether what was found is a poor likeness")] = False
+    others: Annotated[
+        int, Field(description="faces in the photograph besides the largest, which is taken")
+    ] = 0
     message: str = ""

@@ -79,7 +79,7 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
         from luoxia.generate import inversion
 
         portraits = atelier.portraits(ask.model)
-        target = _framed(_decoded(ask.picture), portraits.config.size, as_is=ask.as_is)
+        target, others = _framed(_decoded(ask.picture), portraits.config.size, as_is=ask.as_is)
         report(JobEvent(state="working", total=ask.steps, target=_shown(target)))
         if portraits.config.channels != len(target):
             target = target.mean(0, keepdims=True).round().astype(target.dtype)
@@ -102,6 +102,8 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
             total=ask.steps,
             result=id,
             psnr=found.psnr,
+            poor=found.psnr < inversion.LIKENESS,
+            others=others,
             picture=_shown(found.way[-1]),
             target=_shown(target),
         )
@@ -156,8 +158,8 @@ def _decoded(text: str) -> bytes:
     return data
 
 
-def _framed(data: bytes, size: int, *, as_is: bool) -> np.ndarray:
-    """The face in a photograph, framed as the model knows faces: uint8 (3, size, size)."""
+def _framed(data: bytes, size: int, *, as_is: bool) -> tuple[np.ndarray, int]:
+    """The largest face in a photograph, framed as the model knows faces, uint8 (3, size, size); how many others there are."""
     from luoxia.data.alignment import Refused, portrait
     from luoxia.data.decoding import UndecodableError, decode, fit
 
@@ -167,6 +169,7 @@ def _framed(data: bytes, size: int, *, as_is: bool) -> np.ndarray:
         raise UserError(
             f"the picture cannot be used: {error.text.en}", f"无法使用此图片：{error.text.zh}"
         ) from error
+    others = 0
     if not as_is:
         from luoxia.data.faces import FaceFinder
 
@@ -176,8 +179,8 @@ def _framed(data: bytes, size: int, *, as_is: bool) -> np.ndarray:
                 f"{found.why.en} in this picture; choose one that shows a face from the front, or take its middle as it is",
                 f"此图片中{found.why.zh}；请选择正面人脸的图片，或直接取其中间部分",
             )
-        image = found.image
-    return fit(image, size)
+        image, others = found.image, found.others
+    return fit(image, size), others
 
 
 def _shown(picture: np.ndarray) -> str:

@@ -1140,6 +1140,18 @@ export interface components {
              */
             psnr: number | null;
             /**
+             * Poor
+             * @description whether what was found is a poor likeness
+             * @default false
+             */
+            poor: boolean;
+            /**
+             * Others
+             * @description faces in the photograph besides the largest, which is taken
+             * @default 0
+             */
+            others: number;
+            /**
              * Message
              * @default
              */

@@ -22,6 +22,8 @@ export interface Photo {
   target: string; // WebP in base64: the photograph as the model sees it
   picture: string; // and what was found
   psnr: number;
+  poor: boolean;
+  others: number;
 }
 
 const NAME = 'faces';

@@ -274,6 +274,9 @@ export const en = {
     saveStyle: 'Save as .w',
     saveStyleHint: 'For luoxia face edit',
     psnr: (n: string) => `${n} dB from the photograph`,
+    poor: (model: string) =>
+      `A poor likeness: ${model} hardly draws what is in this photograph. A more thorough search may help.`,
+    others: (n: string) => `${n} more in this photograph; the largest face was taken.`,
     photos: 'Photographs of this session',
     quality: 'Thoroughness',
     qualityOf: { quick: 'Quick', good: 'Good', best: 'Best' },

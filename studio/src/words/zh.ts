@@ -260,6 +260,8 @@ export const zh: Words = {
     saveStyle: '保存为 .w 文件',
     saveStyleHint: '供 luoxia face edit 命令使用',
     psnr: (n) => `与照片相差 ${n} dB`,
+    poor: (model) => `相似度很低：${model} 难以画出这张照片中的内容。提高精细程度或有帮助。`,
+    others: (n) => `照片中还有 ${n} 张脸，已取最大的一张。`,
     photos: '本次会话的照片',
     quality: '精细程度',
     qualityOf: { quick: '快速', good: '良好', best: '最佳' },

@@ -28,7 +28,7 @@ export default defineConfig({
       ['/api', '/v1'].map((path) => [
         path,
         // The server refuses foreign origins, and the dev server's port is one.
-        { target: api, changeOrigin: true, headers: { origin: api } },
+        { target: api, changeOrigin: true, ws: true, headers: { origin: api } },
       ]),
     ),
   },

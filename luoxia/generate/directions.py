@@ -117,7 +117,13 @@ def attributes(
     """The directions of what ``measure`` finds in ``count`` pictures; a value that is not finite leaves a picture out."""
     random = generator(portraits.runtime.device, seed, PLACE)
     w = drawn(portraits, count, random)
-    found = measure(portraits.pictures(repeated(portraits, w), watch=watch))
+    found: dict[str, NDArray[np.float64]] = {}
+    total = count
+    for start in range(0, count, ASKED):  # measuring takes longer than drawing: both are told of
+        some = measure(portraits.pictures(repeated(portraits, w[start : start + ASKED])))
+        found = {name: np.concatenate([found.get(name, values[:0]), values]) for name, values in some.items()}
+        total = count + 2 * ASKED * len(found)
+        watch(min(start + ASKED, count), total)
     names = list(found)
     y = np.stack([found[name] for name in names], 1)
     whole = np.isfinite(y).all(1)
@@ -138,7 +144,16 @@ def attributes(
     slopes = torch.linalg.solve(ridge, moved.T @ target / len(w))  # (D, K)
     reach = covariance @ slopes
     vectors = (reach @ torch.linalg.pinv(slopes.T @ reach, rtol=1e-4)).T.float()  # (K, D)
-    return measured(portraits, names, vectors, measure, spread, random)
+    done = count
+
+    def counted(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+        nonlocal done
+        values = measure(pictures)
+        done += len(pictures)
+        watch(done, total)
+        return values
+
+    return measured(portraits, names, vectors, counted, spread, random)
 
 
 def measured(

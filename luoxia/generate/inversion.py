@@ -41,7 +41,7 @@ PIXELS = 0.4  # weight of the squared difference of pixels beside the perceptual
 NEAR = 0.002  # weight of the distance between W+'s styles and their mean, in variances of W
 TUNING = 3e-4  # Adam's rate for the generator
 PLACE = 0x1A  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
-SHOWN = 8  # pictures of the way
+SHOWN, LOOKS = 8, 50  # pictures of the way that are kept, and at least so many that are shown meanwhile
 LIKENESS = 17.0  # dB: below, a photograph is not what the model draws, or the search was too short
 FORMAT = "1"
 Watch = Callable[[int, int], None]
@@ -100,8 +100,11 @@ def invert(
     tune: int = 0,
     seed: int = 0,
     watch: Watch = lambda *_: None,
+    show: Callable[[np.ndarray], None] | None = None,
 ) -> Inversion:
-    """Find ``target`` uint8 (C, H, W) of the model's size, in ``steps``, then tune the generator for ``tune`` more."""
+    """Find ``target`` uint8 (C, H, W) of the model's size, in ``steps``, then tune the generator for ``tune`` more.
+
+    ``show`` hears pictures on the way; what it or ``watch`` raises ends the search."""
     if space not in SPACES:
         raise UserError(f"there is no space {space!r}; give w or w+", f"没有空间 {space!r}；请给 w 或 w+")
     if not 10 <= steps <= 10_000 or not 0 <= tune <= 10_000:
@@ -118,6 +121,8 @@ def invert(
     def note(done: int) -> None:
         if done in kept:
             way.append(_bytes(search.picture()))
+        if show and done % max(1, total // LOOKS) == 0:
+            show(_bytes(search.picture()))
         watch(done, total)
 
     note(0)
@@ -261,15 +266,20 @@ def _bytes(picture: Tensor) -> np.ndarray:
     return (picture[0] * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
-def write(inversion: Inversion, to: Path) -> None:
+def encoded(inversion: Inversion) -> bytes:
     """Everything but the way, as safetensors with its facts."""
     tensors = {"ws": inversion.ws}
     tensors |= {f"noise.{k}": v for k, v in inversion.noise.items()}
     tensors |= {f"tuned.{k}": v.half() for k, v in inversion.tuned.items()}
     facts = {"model": inversion.model, "space": inversion.space}
     facts |= {"distance": inversion.distance, "psnr": inversion.psnr}
+    return save(tensors, {"luoxia.style": FORMAT, "facts": json.dumps(facts)})
+
+
+def write(inversion: Inversion, to: Path) -> None:
+    """:func:`encoded`, in a file."""
     with write_atomically(to) as file:
-        file.write(save(tensors, {"luoxia.style": FORMAT, "facts": json.dumps(facts)}))
+        file.write(encoded(inversion))
 
 
 def open_style(path: Path) -> tuple[str, dict[str, Tensor]]:

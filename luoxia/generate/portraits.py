@@ -6,6 +6,7 @@ model's seeds show its published pictures.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime, keep_freed_memory
-from luoxia.models.stylegan import StyleGAN
+from luoxia.models.stylegan import StyledConv, StyleGAN, ToRGB
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
@@ -37,6 +38,14 @@ class Portraits:
     @classmethod
     def open(cls, name_or_path: str, runtime: Runtime) -> Portraits:
         return cls(stylegan_folder.find(name_or_path), runtime)
+
+    def twin(self) -> Portraits:
+        """The same weights, not copied, with noise maps of its own."""
+        kept = [m._kept for m in self.network.modules() if isinstance(m, StyledConv | ToRGB)]
+        shared = [*self.network.parameters(), *kept]
+        other = copy.copy(self)
+        other.network = copy.deepcopy(self.network, {id(part): part for part in shared})
+        return other
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """z (N, z_dim) of each seed."""

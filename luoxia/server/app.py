@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 import luoxia
 from luoxia.server import refusals
 from luoxia.server.downloads import Downloads
+from luoxia.server.faces.room import LARGER_BODIES, Faces
 from luoxia.server.guard import Guard
 from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
@@ -27,21 +29,22 @@ def create_app(
     *,
     models: Runner | None = None,
     downloads: Downloads | None = None,
+    faces: Faces | None = None,
     hosts: Collection[str] = (),
     studio: Studio | None = None,
 ) -> FastAPI:
     """The studio and its API. ``hosts`` are names besides the loopback ones that it may be called by.
 
-    While the server runs, the default model is kept warm if it is on this machine.
+    While the server runs, the default model is kept warm if it is on this machine, and one that draws with it.
     """
-    runner, downloads = models or Runner(), downloads or Downloads()
+    runner, downloads, faces = models or Runner(), downloads or Downloads(), faces or Faces()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(runner))
+        warming = asyncio.create_task(_warm(runner, faces))
         yield
         warming.cancel()
-        for part in (runner, downloads):
+        for part in (runner, downloads, faces):
             part.close()
             await asyncio.to_thread(part.join, PATIENCE)
 
@@ -58,17 +61,20 @@ def create_app(
     app.include_router(openai_api(runner))
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
-    app.mount("/", studio or Studio())
+    for api in faces.apis():
+        app.include_router(api)
+    app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, larger=LARGER_BODIES)
     return app
 
 
-async def _warm(runner: Runner) -> None:
+async def _warm(runner: Runner, faces: Faces) -> None:
     """Failures are left to the first request, which can tell them to somebody."""
     if is_here(find(DEFAULT_TEXT_MODEL)):
         try:
             await runner.warm(DEFAULT_TEXT_MODEL)
+            faces.warm()  # PyTorch is in memory now, and the first picture costs a second that nobody need wait for
         except Exception as error:
             refusals.log_unexpected(error)
 

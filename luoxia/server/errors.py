@@ -46,3 +46,9 @@ class NoStudioError(RequestError):
     """The studio's pages are not in this installation."""
 
     status, code = 503, "no_studio"
+
+
+class NotFoundError(RequestError):
+    """Something that was made in this session and is not there any more, or never was."""
+
+    status, code = 404, "not_found"

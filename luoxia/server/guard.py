@@ -4,15 +4,18 @@ A server on this machine can be reached by every page that the browser has open.
 
 - the ``Host`` header must name this machine, so that a foreign name rebound to 127.0.0.1 is of no use;
 - ``Origin`` and ``Sec-Fetch-Site`` must be our own, but for a visitor who follows a link to us;
-- a body must be JSON, which no page may send elsewhere without asking first.
+- a body must be JSON, which no page may send elsewhere without asking first;
+- a WebSocket, which a browser opens to any address without asking, needs the same ``Host`` and an ``Origin`` of ours.
 
-Bodies are bounded in size and time, and read here whole, so that no slow client reaches anything behind.
+Bodies are bounded in size and time, and read here whole, so that no slow client reaches anything behind. Messages
+of a WebSocket are bounded in size, and so is the number of WebSockets that are open at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -21,6 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from luoxia.server.errors import ForeignError, NotJsonError, RequestError, TooLargeError, TooSlowError
 from luoxia.server.refusals import refuse
 
+FOREIGN, LARGE, CROWDED = 1008, 1009, 1013  # why a WebSocket is closed (RFC 6455 section 7.4.1)
+LARGEST_MESSAGE = 1 << 16  # bytes, of a WebSocket
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 SECURITY_HEADERS = {
@@ -36,7 +41,8 @@ SECURITY_HEADERS = {
 
 
 class Guard:
-    """ASGI middleware. ``hosts`` are names besides the loopback ones that the server may be called by."""
+    """ASGI middleware. ``hosts`` are names besides the loopback ones that the server may be called by, ``larger`` the
+    paths whose bodies may be larger than the others', in bytes."""
 
     def __init__(
         self,
@@ -44,27 +50,47 @@ class Guard:
         *,
         hosts: Collection[str] = (),
         largest_body: int = 1 << 20,  # bytes
+        larger: Mapping[str, int] = MappingProxyType({}),
         body_seconds: float = 10.0,
+        largest_message: int = LARGEST_MESSAGE,
+        sockets: int = 16,
     ) -> None:
         self.app = app
         self.hosts = LOOPBACK | {host.lower() for host in hosts}
-        self.largest_body = largest_body
+        self.largest_body, self.larger = largest_body, larger
         self.body_seconds = body_seconds
+        self.largest_message, self.sockets = largest_message, sockets
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        if scope["type"] != "http":  # there is no other protocol here
-            return await send({"type": "websocket.close", "code": 1008})
+        if scope["type"] == "websocket":
+            return await self._socket(scope, receive, send)
         headers, guarded = Headers(scope=scope), _with_security_headers(send)
         try:
             self._check_caller(scope["method"], headers)
-            body = await self._body(headers, receive)
+            body = await self._body(headers, receive, self.larger.get(scope["path"], self.largest_body))
         except RequestError as error:
             return await refuse(error, headers.get("accept-language", ""))(scope, receive, guarded)
         except ClientDisconnect:
             return None
         await self.app(scope, _replay(body, receive), guarded)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket that may not be opened is refused before it is one."""
+        try:
+            self._check_caller("WEBSOCKET", Headers(scope=scope))
+        except ForeignError:
+            return await send({"type": "websocket.close", "code": FOREIGN})
+        if self._open >= self.sockets:
+            await send({"type": "websocket.accept"})  # else a browser would not tell its page the reason
+            return await send({"type": "websocket.close", "code": CROWDED})
+        self._open += 1
+        try:
+            await self.app(scope, _bounded(receive, send, self.largest_message), send)
+        finally:
+            self._open -= 1
 
     def _check_caller(self, method: str, headers: Headers) -> None:
         host = ",".join(headers.getlist("host"))  # two of them are none of ours
@@ -83,7 +109,7 @@ class Guard:
                 "another site's page may not use this server", "其他网站的页面不能使用本服务器"
             )
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive, largest: int) -> bytes:
         length = headers.get("content-length", "0")
         if length == "0" and "transfer-encoding" not in headers:
             return b""
@@ -92,10 +118,8 @@ class Guard:
                 "send the body as JSON, with Content-Type: application/json",
                 "请以 JSON 发送正文，并注明 Content-Type: application/json",
             )
-        too_large = TooLargeError(
-            f"the body has more than {self.largest_body} bytes", f"请求正文超过 {self.largest_body} 字节"
-        )
-        if length.isdecimal() and int(length[:20]) > self.largest_body:
+        too_large = TooLargeError(f"the body has more than {largest} bytes", f"请求正文超过 {largest} 字节")
+        if length.isdecimal() and int(length[:20]) > largest:
             raise too_large
         body = bytearray()
         try:
@@ -107,7 +131,7 @@ class Guard:
                         raise ClientDisconnect
                     more = message.get("more_body", False)
                     body += message.get("body", b"")
-                    if len(body) > self.largest_body:
+                    if len(body) > largest:
                         raise too_large
         except TimeoutError as error:
             raise TooSlowError(
@@ -129,6 +153,20 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+def _bounded(receive: Receive, send: Send, largest: int) -> Receive:
+    """Messages as they come; one that is too large closes the WebSocket and reads as its end."""
+
+    async def bounded() -> Message:
+        message = await receive()
+        text, data = message.get("text"), message.get("bytes")
+        if len(text.encode() if text else data or b"") <= largest:
+            return message
+        await send({"type": "websocket.close", "code": LARGE})
+        return {"type": "websocket.disconnect", "code": LARGE}
+
+    return bounded
 
 
 def _with_security_headers(send: Send) -> Send:

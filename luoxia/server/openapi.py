@@ -10,10 +10,20 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from luoxia.server.faces.asks import JobEvent, LiveAnswer, LiveAsk, LiveRefusal
 from luoxia.server.schemas import ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer
 
 TEMPLATE = "#/components/schemas/{model}"
-EVENTS: tuple[type[BaseModel], ...] = (ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer)
+EVENTS: tuple[type[BaseModel], ...] = (
+    ChatCompletionChunk,
+    Completion,
+    DownloadEvent,
+    ErrorAnswer,
+    JobEvent,
+    LiveAnswer,
+    LiveRefusal,
+)
+MESSAGES: tuple[type[BaseModel], ...] = (LiveAsk,)
 
 
 def events_of(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -23,11 +33,12 @@ def events_of(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own document and the schemas of :data:`EVENTS`, which no plain answer mentions."""
+    """FastAPI's own document, and the schemas of :data:`EVENTS` and :data:`MESSAGES`, which no plain call mentions."""
     if app.openapi_schema is None:
         whole = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, events = models_json_schema([(model, "serialization") for model in EVENTS], ref_template=TEMPLATE)
-        whole["components"]["schemas"] |= events["$defs"]
+        _, asks = models_json_schema([(model, "validation") for model in MESSAGES], ref_template=TEMPLATE)
+        whole["components"]["schemas"] |= events["$defs"] | asks["$defs"]
         app.openapi_schema = whole
     return app.openapi_schema
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 import uvicorn
 
 from luoxia.server.app import create_app
+from luoxia.server.faces.room import Faces
+from luoxia.server.guard import LARGEST_MESSAGE
 from luoxia.server.runner import Runner
 
 CONNECTIONS = 100  # open at once; each may hold one request body
@@ -16,11 +18,13 @@ CONNECTIONS = 100  # open at once; each may hold one request body
 
 def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int | None = None) -> None:
     """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close."""
-    runner = Runner(threads=threads)
+    runner, faces = Runner(threads=threads), Faces(threads=threads)
     config = uvicorn.Config(
-        create_app(models=runner, hosts=hosts),
+        create_app(models=runner, faces=faces, hosts=hosts),
         lifespan="on",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,  # pictures are compressed already
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -29,14 +33,15 @@ def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int |
         timeout_graceful_shutdown=2,
     )
     with suppress(KeyboardInterrupt):  # raised again by uvicorn when all is done
-        _Server(config, runner).run(sockets=[listening])
+        _Server(config, runner, faces).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, runner: Runner) -> None:
+    def __init__(self, config: uvicorn.Config, runner: Runner, faces: Faces) -> None:
         super().__init__(config)
-        self.runner = runner
+        self.runner, self.faces = runner, faces
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.runner.close()  # first: uvicorn waits for streams, and they for the model
+        self.faces.close()
         await super().shutdown(sockets)

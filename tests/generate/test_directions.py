@@ -42,6 +42,17 @@ def test_correlated_attributes_are_told_apart(portraits: Portraits, monkeypatch:
         assert one.others < 0.1
 
 
+def test_progress_counts_what_is_measured_to_the_end(portraits: Portraits) -> None:
+    told: list[tuple[int, int]] = []
+    directions.attributes(
+        portraits, directions.statistics, count=100, watch=lambda done, total: told.append((done, total))
+    )
+    total = 100 + 5 * 2 * directions.ASKED  # each of five attributes is asked for on both sides
+    assert {of for _, of in told} == {total}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1] == (total, total)
+
+
 def test_too_few_measurements_are_an_error(portraits: Portraits) -> None:
     nowhere = lambda pictures: {"smile": np.full(len(pictures), np.nan)}  # noqa: E731
     with pytest.raises(UserError, match="0 of 60 pictures"):

@@ -87,6 +87,25 @@ def test_each_stage_comes_nearer_and_its_first_is_the_search_in_w(portraits: Por
     assert told == [(i + 1, 140) for i in range(140)]
 
 
+def test_pictures_of_the_way_are_shown_and_a_listener_can_end_it(
+    portraits: Portraits, target: np.ndarray
+) -> None:
+    shown: list[np.ndarray] = []
+    found = inversion.invert(portraits, target, steps=100, show=shown.append)
+    assert len(shown) == 1 + 100 // 2
+    assert (shown[-1] == found.way[-1]).all()
+    assert error(shown[-1], target) < error(shown[0], target)
+
+    class EnoughError(Exception): ...
+
+    def stop(done: int, _total: int) -> None:
+        if done == 5:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        inversion.invert(portraits, target, steps=100, watch=stop)
+
+
 def test_noise_stays_white(portraits: Portraits, target: np.ndarray) -> None:
     found = inversion.invert(portraits, target, steps=60)
     for noise in found.noise.values():

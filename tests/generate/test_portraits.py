@@ -97,6 +97,20 @@ def test_mixing_takes_the_columns_styles(portraits: Portraits) -> None:
             assert torch.equal(made[r, c, [2, 3, 4]], rows[r, [2, 3, 4]])
 
 
+def test_a_twin_shares_the_weights_and_has_noise_of_its_own(portraits: Portraits) -> None:
+    twin = portraits.twin()
+    ws = portraits.styles([3])
+    before = portraits.pictures(ws)
+    assert (twin.pictures(ws) == before).all()
+    pairs = zip(portraits.network.parameters(), twin.network.parameters(), strict=True)
+    assert all(a is b for a, b in pairs)
+    for name, noise in twin.network.named_buffers():
+        if name.endswith("noise_const"):
+            noise.neg_()
+    assert (twin.pictures(ws) != before).any()
+    assert (portraits.pictures(ws) == before).all()
+
+
 def test_classes(told: Portraits, portraits: Portraits) -> None:
     asked = told.styles([1, 2], name="style 2")
     z = told.latents([1, 2])

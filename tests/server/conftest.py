@@ -22,7 +22,9 @@ from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, Entry, path_
 @contextmanager
 def serving(app: Any, **options: Any) -> Iterator[str]:
     """The address of a real server that runs ``app`` in a thread."""
-    config = uvicorn.Config(app, port=0, log_level="error", ws="none", timeout_graceful_shutdown=1, **options)
+    config = uvicorn.Config(
+        app, port=0, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=1, **options
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.protocol import State
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from luoxia.server.app import create_app
+from luoxia.server.faces.asks import BODY
 from luoxia.server.guard import Guard
 from luoxia.server.runner import Runner
 
@@ -160,15 +166,98 @@ def test_a_client_that_leaves_while_sending_reaches_nothing() -> None:
     assert (asyncio.run(_through(Guard(app), leave)), reached) == ([], [])
 
 
-def test_there_are_no_other_protocols() -> None:
+def test_only_the_path_of_photographs_takes_a_larger_body(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = b"{}".ljust(3 << 20)
+    assert (
+        client.post("/api/faces/photos", content=body, headers=headers).status_code == 400
+    )  # read, and no request
+    assert client.post("/api/faces/films", content=body, headers=headers).status_code == 413
+    huge = b"{}".ljust(BODY + 1)
+    assert client.post("/api/faces/photos", content=huge, headers=headers).status_code == 413
+
+
+LIVE = "/api/faces/live"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "http://localhost",
+        "",
+        "http://evil.example/127.0.0.1",
+    ],
+)
+def test_another_pages_websocket_is_not_opened(url: str, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(_live(url), additional_headers={"Origin": origin}):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}]
+)
+def test_a_rebound_name_and_another_site_open_no_websocket(headers: dict[str, str]) -> None:
     async def app(scope, receive, send) -> None:
         raise AssertionError("reached")
 
     async def receive() -> dict:
         return {"type": "websocket.connect"}
 
-    sent = asyncio.run(_through(Guard(app), receive, kind="websocket"))
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    given = {"Host": "localhost", **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+    asyncio.run(Guard(app)({"type": "websocket", "path": LIVE, "headers": raw}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_our_own_page_and_a_program_may_open_one(url: str) -> None:
+    with connect(_live(url), origin=Origin(url)) as ours, connect(_live(url)) as theirs:
+        assert ours.protocol.state is theirs.protocol.state is State.OPEN
+
+
+def test_there_is_no_websocket_elsewhere(url: str) -> None:
+    with pytest.raises(InvalidStatus), connect(url.replace("http", "ws") + "/api/status"):
+        pass
+
+
+def test_a_large_message_closes_the_websocket(url: str) -> None:
+    with connect(_live(url)) as socket:
+        socket.send("x" * (1 << 16))
+        assert "is not JSON" in socket.recv(5)
+        socket.send("é" * (1 << 15) + "x")  # counted in bytes, not in characters
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(5)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 1009
+
+
+def test_websockets_are_bounded_in_number(url: str, until) -> None:
+    with ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(connect(_live(url)))
+        crowded = stack.enter_context(connect(_live(url)))
+        with pytest.raises(ConnectionClosedError) as closed:
+            crowded.recv(5)
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 1013
+
+    def opens() -> bool:
+        with connect(_live(url)) as socket:
+            socket.send("{")
+            try:
+                return "not JSON" in socket.recv(5)
+            except ConnectionClosedError:
+                return False
+
+    until(opens)  # those that have left make room
 
 
 @pytest.mark.parametrize(
@@ -214,6 +303,10 @@ async def _through(guard: Guard, receive, kind: str = "http", hosts=("localhost"
 
     await guard({"type": kind, "method": "POST", "path": "/x", "headers": headers}, receive, send)
     return sent
+
+
+def _live(url: str) -> str:
+    return url.replace("http", "ws") + LIVE
 
 
 def _connected(url: str) -> socket.socket:

@@ -46,6 +46,20 @@ def test_hashed_files_are_kept_for_good(client: httpx.Client) -> None:
     assert client.get("/favicon.svg").headers["cache-control"] == "no-cache"
 
 
+def test_large_files_travel_compressed_and_answers_of_the_api_as_they_are(
+    client: httpx.Client, folder: Path
+) -> None:
+    (folder / "assets" / "large-77aa.js").write_text("export const line = 'the same again';\n" * 200)
+    answer = client.get("/assets/large-77aa.js")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < len(answer.content) / 10
+    assert answer.headers["cache-control"].endswith("immutable")
+    plain = client.get("/assets/large-77aa.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content
+    assert "content-encoding" not in client.get("/api/models").headers
+
+
 def test_a_missing_file_is_not_kept(client: httpx.Client) -> None:
     answer = client.get("/assets/gone-1234.js")
     assert answer.status_code == 404

@@ -2,7 +2,7 @@ import { language } from '../words/language.svelte';
 import type { components } from './schema';
 import { events } from './sse';
 
-type Schemas = components['schemas'];
+export type Schemas = components['schemas'];
 export type Model = Schemas['CatalogueModel'];
 export type ChatRequest = Schemas['ChatRequest'];
 export type ChatChunk = Schemas['ChatCompletionChunk'];
@@ -23,7 +23,7 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }
 
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -44,7 +44,7 @@ function refusal(body: unknown, status: number): ApiError {
 }
 
 /** The JSON of each event up to `[DONE]` or the end; an error among them, or a lost connection, is thrown. */
-async function* streamed<T>(response: Response): AsyncGenerator<T, void> {
+export async function* streamed<T>(response: Response): AsyncGenerator<T, void> {
   if (!response.body) return;
   try {
     for await (const data of events(response.body)) {

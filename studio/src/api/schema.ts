@@ -164,6 +164,167 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/faces/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Face Models
+         * @description Models that draw, what they can be told, and what can be changed about their faces.
+         */
+        get: operations["list_face_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/directions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Learn Directions
+         * @description Learn what can be changed about a model's faces. Asking again joins the work under way.
+         */
+        post: operations["learn_directions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Photo
+         * @description Find a photograph among the model's pictures; the result is a style that a face can name.
+         */
+        post: operations["find_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Film
+         * @description Write a film of the way through faces.
+         */
+        post: operations["write_film"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Job
+         * @description How far it is, to the end. Leaving does not stop it.
+         */
+        get: operations["follow_job"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Job
+         * @description Give it up.
+         */
+        delete: operations["cancel_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/films/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Film */
+        get: operations["get_film"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/styles/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Style
+         * @description What was found for a photograph, as `luoxia face edit` reads it.
+         */
+        get: operations["get_style"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faces/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Sheet
+         * @description Faces in rows, or a mixing grid with its rows and columns along the edges, as PNG.
+         */
+        post: operations["draw_sheet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -439,6 +600,23 @@ export interface components {
             /** Best Of */
             best_of?: number | null;
         };
+        /**
+         * DirectionFacts
+         * @description ``own`` is what a step moves its attribute by and ``others`` the most it moves another, in standard deviations.
+         */
+        DirectionFacts: {
+            /** Name */
+            name: string;
+            /**
+             * How
+             * @enum {string}
+             */
+            how: "attribute" | "sefa" | "ganspace";
+            /** Own */
+            own: number | null;
+            /** Others */
+            others: number | null;
+        };
         /** ErrorAnswer */
         ErrorAnswer: {
             error: components["schemas"]["ErrorDetail"];
@@ -453,6 +631,126 @@ export interface components {
             param: string | null;
             /** Code */
             code: string | null;
+        };
+        /** Face */
+        Face: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Psi
+             * @description truncation: 1 is all variety, 0 the mean face
+             * @default 0.7
+             */
+            psi?: number;
+            /**
+             * Class
+             * @description of a model that knows classes
+             * @default null
+             */
+            class?: string | null;
+            /**
+             * Style
+             * @description a photograph's, in place of the seed
+             * @default null
+             */
+            style?: string | null;
+            /**
+             * Edits
+             * @description steps along named directions
+             * @default {}
+             */
+            edits?: {
+                [key: string]: number;
+            };
+            /** @default null */
+            mix?: components["schemas"]["Mixed"] | null;
+        };
+        /**
+         * FaceModel
+         * @description A model that draws. ``directions`` is null until they were learned.
+         */
+        FaceModel: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            summary: components["schemas"]["Bilingual"] | null;
+            /** Publisher */
+            publisher: string | null;
+            /** Licence */
+            licence: string | null;
+            /**
+             * Size
+             * @description pixels of a side
+             */
+            size: number;
+            /**
+             * Layers
+             * @description styles that one picture has
+             */
+            layers: number;
+            /** Classes */
+            classes: string[];
+            /** Directions */
+            directions: components["schemas"]["DirectionFacts"][] | null;
+        };
+        /** FilmAsk */
+        FilmAsk: {
+            /** Model */
+            model: string;
+            /** Keys */
+            keys: components["schemas"]["Face"][];
+            /**
+             * Seconds
+             * @default 6
+             */
+            seconds?: number;
+            /**
+             * Fps
+             * @default 30
+             */
+            fps?: number;
+            /**
+             * Way
+             * @default spline
+             * @enum {string}
+             */
+            way?: "spline" | "linear" | "slerp";
+            /**
+             * Loop
+             * @default true
+             */
+            loop?: boolean;
+            /**
+             * Format
+             * @default mp4
+             * @enum {string}
+             */
+            format?: "mp4" | "gif" | "webp";
+        };
+        /**
+         * Grid
+         * @description Each of the rows with layers of each of the columns. Drawn are the rows, the columns, then all mixtures.
+         */
+        Grid: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "grid";
+            /** Rows */
+            rows: components["schemas"]["Face"][];
+            /** Columns */
+            columns: components["schemas"]["Face"][];
+            layers: components["schemas"]["Layers"];
+        };
+        /** JobStarted */
+        JobStarted: {
+            /** Id */
+            id: string;
         };
         /** JsonObject */
         JsonObject: {
@@ -470,6 +768,21 @@ export interface components {
              */
             type: "json_schema";
             json_schema: components["schemas"]["NamedSchema"];
+        };
+        /**
+         * Layers
+         * @description Styles ``first`` to ``last``: the first are pose and shape, the last colour.
+         */
+        Layers: {
+            /** First */
+            first: number;
+            /** Last */
+            last: number;
+        };
+        /** LearnAsk */
+        LearnAsk: {
+            /** Model */
+            model: string;
         };
         /**
          * Luoxia
@@ -503,6 +816,17 @@ export interface components {
             role: "system" | "developer" | "user" | "assistant";
             /** Content */
             content: string | components["schemas"]["TextPart"][];
+        };
+        /**
+         * Mixed
+         * @description Layers that are another face's.
+         */
+        Mixed: {
+            /** First */
+            first: number;
+            /** Last */
+            last: number;
+            origin: components["schemas"]["Origin"];
         };
         /** Model */
         Model: {
@@ -542,6 +866,62 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * Origin
+         * @description Where a face comes from: a seed, or a style that was found for a photograph.
+         */
+        Origin: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Psi
+             * @description truncation: 1 is all variety, 0 the mean face
+             * @default 0.7
+             */
+            psi?: number;
+            /**
+             * Class
+             * @description of a model that knows classes
+             * @default null
+             */
+            class?: string | null;
+            /**
+             * Style
+             * @description a photograph's, in place of the seed
+             * @default null
+             */
+            style?: string | null;
+        };
+        /**
+         * PhotoAsk
+         * @description A photograph in base64, to be found among the model's pictures.
+         */
+        PhotoAsk: {
+            /** Model */
+            model: string;
+            /** Picture */
+            picture: string;
+            /**
+             * Steps
+             * @default 400
+             */
+            steps?: number;
+            /**
+             * Space
+             * @default w+
+             * @enum {string}
+             */
+            space?: "w" | "w+";
+            /**
+             * As Is
+             * @description take the middle square, without looking for a face
+             * @default false
+             */
+            as_is?: boolean;
+        };
         /** PlainText */
         PlainText: {
             /**
@@ -549,6 +929,39 @@ export interface components {
              * @enum {string}
              */
             type: "text";
+        };
+        /**
+         * SheetAsk
+         * @description Pictures on one sheet, to be kept.
+         */
+        SheetAsk: {
+            /** Model */
+            model: string;
+            /** What */
+            what: components["schemas"]["Single"] | components["schemas"]["Grid"];
+            /**
+             * Columns
+             * @default 6
+             */
+            columns?: number;
+            /**
+             * Enlarge
+             * @default 1
+             */
+            enlarge?: number;
+        };
+        /**
+         * Single
+         * @description Each face for itself.
+         */
+        Single: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "faces";
+            /** Faces */
+            faces: components["schemas"]["Face"][];
         };
         /** Status */
         Status: {
@@ -681,6 +1094,151 @@ export interface components {
              * @default
              */
             message?: string;
+        };
+        /**
+         * JobEvent
+         * @description How far long work is; the last one of a stream has a state that ends it.
+         */
+        JobEvent: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "working" | "done" | "failed" | "cancelled";
+            /**
+             * Done
+             * @default 0
+             */
+            done: number;
+            /**
+             * Total
+             * @default 0
+             */
+            total: number;
+            /**
+             * Picture
+             * @description where an inversion is, WebP in base64
+             * @default null
+             */
+            picture: string | null;
+            /**
+             * Target
+             * @description what an inversion looks for, WebP in base64
+             * @default null
+             */
+            target: string | null;
+            /**
+             * Result
+             * @description id of the style or the film that was made
+             * @default null
+             */
+            result: string | null;
+            /**
+             * Psnr
+             * @description dB between the photograph and what was found
+             * @default null
+             */
+            psnr: number | null;
+            /**
+             * Poor
+             * @description whether what was found is a poor likeness
+             * @default false
+             */
+            poor: boolean;
+            /**
+             * Others
+             * @description faces in the photograph besides the largest, which is taken
+             * @default 0
+             */
+            others: number;
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+        };
+        /**
+         * LiveAnswer
+         * @description The head of an answer, as JSON behind four bytes with its length; the pictures follow, one after the other.
+         */
+        LiveAnswer: {
+            /** N */
+            n: number;
+            /** Slot */
+            slot: string;
+            /**
+             * Type
+             * @default image/webp
+             * @constant
+             */
+            type: "image/webp";
+            /**
+             * Sizes
+             * @description bytes of each picture
+             */
+            sizes: number[];
+            /**
+             * Seconds
+             * @description that drawing took
+             */
+            seconds: number;
+        };
+        /**
+         * LiveRefusal
+         * @description A message in place of pictures, as text.
+         */
+        LiveRefusal: {
+            /** N */
+            n: number | null;
+            /** Slot */
+            slot: string | null;
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * Journey
+         * @description Frames on the way through faces, evenly in time.
+         */
+        Journey: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "journey";
+            /** Keys */
+            keys: components["schemas"]["Face"][];
+            /** Frames */
+            frames: number;
+            /**
+             * Way
+             * @default spline
+             * @enum {string}
+             */
+            way?: "spline" | "linear" | "slerp";
+            /**
+             * Loop
+             * @default true
+             */
+            loop?: boolean;
+        };
+        /**
+         * LiveAsk
+         * @description One message to ``/api/faces/live``. In each slot only the latest is drawn.
+         */
+        LiveAsk: {
+            /**
+             * N
+             * @description a number of the asker's own, which the answer repeats
+             */
+            n: number;
+            /**
+             * Slot
+             * @enum {string}
+             */
+            slot: "portrait" | "gallery" | "grid" | "journey" | "past";
+            /** Model */
+            model: string;
+            /** What */
+            what: components["schemas"]["Single"] | components["schemas"]["Grid"] | components["schemas"]["Journey"];
         };
     };
     responses: never;
@@ -930,6 +1488,291 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_face_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaceModel"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    learn_directions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LearnAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    find_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhotoAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_film: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilmAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    follow_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["JobEvent"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_film: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": string;
+                    "image/gif": string;
+                    "image/webp": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_style: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    draw_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SheetAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
                 };
             };
             /** @description One line that says what to do */

@@ -12,6 +12,9 @@ export interface Where {
   running: boolean;
 }
 
+/** A page that answers some wishes in its own way puts a listener here while it is shown; true when it did. */
+export const wishes: { take: ((wish: Wish) => boolean) | null } = { take: null };
+
 /** Keys without modifiers; the caller has seen to input methods and open dialogs. */
 export function wishOf(key: string, where: Where): Wish | null {
   if (key === 'Escape') return where.running ? 'stop' : where.field ? 'leave' : null;

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from luoxia.core.collector import objects_come_to_stay
@@ -15,6 +16,10 @@ from luoxia.core.collector import objects_come_to_stay
 if TYPE_CHECKING:
     from luoxia.generate.load import load as load
     from luoxia.generate.text import TextModel as TextModel
+
+# Threads of PyTorch that wait for each other turn round for 0.3 ms before they sleep. Where another program has one of
+# the cores, they only take the other's time: two threads then take ten times as long, and with less patience three.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
 __all__ = ["TextModel", "__version__", "load"]

@@ -218,6 +218,11 @@ def invert(
         f"{to}: perceptual distance {found.distance:.2f}, {found.psnr:.1f} dB; {shown} shows the way, the photograph last.",
         f"{to}：感知距离 {found.distance:.2f}，{found.psnr:.1f} dB；{shown} 展示过程，最后为原照片。",
     )
+    if found.psnr < inversion.LIKENESS:
+        tell(
+            f"A poor likeness: {portraits.told.name} hardly draws what is in {photo}, or more --steps are needed.",
+            f"相似度很低：{portraits.told.name} 难以画出 {photo} 中的内容，或需增加 --steps。",
+        )
 
 
 @app.command(help=say("Change a face along named directions.", "沿有名称的方向改变一张脸。"))
@@ -352,6 +357,11 @@ def _target(photo: Path, size: int, as_is: bool):
             raise UserError(
                 f"{photo}: {found.why.en}; --as-is takes the middle square instead",
                 f"{photo}：{found.why.zh}；加 --as-is 可直接取中间的正方形",
+            )
+        if found.others:
+            tell(
+                f"{photo}: {found.others + 1} faces; the largest is taken",
+                f"{photo}：有 {found.others + 1} 张人脸，取最大的一张",
             )
         image = found.image
     return fit(image, size)

@@ -35,11 +35,12 @@ class Refused:
 
 @dataclass(frozen=True)
 class Portrait:
-    """``image`` is the aligned square; ``crop`` says where in the picture it lay."""
+    """``image`` is the aligned square; ``crop`` says where in the picture it lay, ``others`` how many more faces there are."""
 
     image: Image.Image
     face: Face
     crop: Crop
+    others: int = 0
 
 
 def portrait(image: Image.Image, size: int, find: FaceFinder, *, strict: bool = True) -> Portrait | Refused:
@@ -52,7 +53,7 @@ def portrait(image: Image.Image, size: int, find: FaceFinder, *, strict: bool = 
     face, crop = faces[0], square(faces[0])
     if strict and (refused := _refused(image, faces, crop, size)):
         return refused
-    made = Portrait(cut(image, crop, size), face, crop)
+    made = Portrait(cut(image, crop, size), face, crop, len(faces) - 1)
     if strict and (detail := sharpness(cut(image, crop, LOOK))) < SHARP:
         return Refused(
             "blurred",

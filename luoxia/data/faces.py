@@ -7,7 +7,11 @@ The two networks are those of MediaPipe (Google, Apache-2.0), run by LiteRT: Bla
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +32,8 @@ POINTS = 468
 # Points of the mesh, by the side on which the picture shows them.
 LEFT_EYE, RIGHT_EYE = (33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)
 MOUTH = (61, 291)
+
+_SPEAKING = threading.Lock()  # one thread at a time turns standard error away
 
 
 class Box(NamedTuple):
@@ -109,9 +115,24 @@ def _interpreter(path: str) -> Any:
             "faces are found with ai-edge-litert, which is not installed: `pip install 'luoxia[faces]'`",
             "人脸检测需要 ai-edge-litert，尚未安装：`pip install 'luoxia[faces]'`",
         ) from error
-    network = Interpreter(model_path=path, num_threads=1)
-    network.allocate_tensors()
+    with _quiet():
+        network = Interpreter(model_path=path, num_threads=1)
+        network.allocate_tensors()
     return network
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The runtime tells standard error, past Python, by what it multiplies; failures are exceptions all the same."""
+    with _SPEAKING, open(os.devnull, "wb") as nowhere:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _run(network: Any, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -40,6 +40,7 @@ PIXELS = 0.4  # weight of the squared difference of pixels beside the perceptual
 NEAR = 0.002  # weight of the distance between W+'s styles and their mean, in variances of W
 TUNING = 3e-4  # Adam's rate for the generator
 SHOWN = 8  # pictures of the way
+LIKENESS = 17.0  # dB: below, a photograph is not what the model draws, or the search was too short
 FORMAT = "1"
 Watch = Callable[[int, int], None]
 

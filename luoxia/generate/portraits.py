@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.core.runtime import Runtime
+from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.weights import stylegan_folder
@@ -30,6 +30,7 @@ class Portraits:
 
     def __init__(self, told: StyleGANFolder, runtime: Runtime) -> None:
         self.told, self.runtime = told, runtime
+        keep_freed_memory()
         self.network: StyleGAN | StyleGAN3 = told.generator().to(runtime.device)
         self.config = told.network
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.nn.modulated import modulated_conv2d
+from luoxia.nn.modulated import Kept, modulated_conv2d
 from luoxia.nn.resample import upsample
 
 SLOPE, GAIN = 0.2, math.sqrt(2.0)  # of the leaky ReLU, and what keeps its output's variance
@@ -176,7 +176,7 @@ class StyledConv(nn.Module):
         super().__init__()
         self.up, self.clamp, self.resolution = up, clamp, resolution
         self.affine = Dense(w_dim, fan_in, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(out, fan_in, 3, 3))
+        self.weight, self._kept = nn.Parameter(torch.randn(out, fan_in, 3, 3)), Kept()
         self.bias = nn.Parameter(torch.zeros(out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -184,7 +184,7 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """``noise`` (B or 1, 1, H, W) or None."""
         # The leaky ReLU is linear in positive factors: its gain goes into the demodulation, bias and noise.
-        x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up, gain=GAIN)
+        x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up, gain=GAIN, kept=self._kept)
         shift = (self.bias * GAIN)[:, None, None]
         if noise is not None:
             x = x + (noise * (self.noise_strength * GAIN)).to(x.dtype)
@@ -199,11 +199,13 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp, self.gain = clamp, 1 / math.sqrt(fan_in)
         self.affine = Dense(w_dim, fan_in, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(channels, fan_in, 1, 1))
+        self.weight, self._kept = nn.Parameter(torch.randn(channels, fan_in, 1, 1)), Kept()
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        y = modulated_conv2d(x, self.weight, self.affine(w) * self.gain, demodulate=False)
+        y = modulated_conv2d(
+            x, self.weight, self.affine(w), demodulate=False, gain=self.gain, kept=self._kept
+        )
         y = y.float() + self.bias[:, None, None]
         return y.clamp(-self.clamp, self.clamp) if self.clamp else y
 

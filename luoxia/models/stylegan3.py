@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from luoxia.models.stylegan import GAIN, NOISES, SLOPE, Dense, Mapping
 from luoxia.nn.filtered import filtered_leaky_relu
 from luoxia.nn.lowpass import lowpass
-from luoxia.nn.modulated import modulated_conv2d
+from luoxia.nn.modulated import Kept, modulated_conv2d
 
 SIZES = tuple(2**i for i in range(4, 12))  # pixels
 LIMITS = {  # of what a file may ask for, from and to
@@ -217,6 +217,7 @@ class FilteredConv(nn.Module):
         kernel = 1 if last else config.kernel
         self.affine = Dense(config.w_dim, before.channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel))
+        self._kept = Kept()
         self.bias = nn.Parameter(torch.zeros(after.channels))
         self.register_buffer("magnitude_ema", torch.ones(()))  # of the input's squares, while training
         if last:
@@ -239,7 +240,15 @@ class FilteredConv(nn.Module):
         if self.last:
             styles = styles / math.sqrt(self.weight.shape[1])
         padding = self.weight.shape[-1] - 1  # all that the kernel reaches; the filter crops it
-        x = modulated_conv2d(x, self.weight, styles, demodulate=not self.last, gain=scale, padding=padding)
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            styles,
+            demodulate=not self.last,
+            gain=scale,
+            padding=padding,
+            kept=self._kept,
+        )
         if self.last:
             x = x + self.bias.to(x.dtype)[:, None, None]
             return x.clamp(-self.clamp, self.clamp) if self.clamp else x

@@ -14,7 +14,7 @@ import torch
 from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
-from luoxia.models.stylegan import StyleGAN, StyleGANConfig
+from luoxia.models.stylegan import SIZES, StyleGAN, StyleGANConfig
 from luoxia.models.stylegan3 import StyleGAN3Config
 from luoxia.nn.augment import Augment
 from luoxia.nn.diffaugment import DiffAugment
@@ -84,6 +84,14 @@ def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
 
 def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     """Both networks with weights drawn from ``seed``, the augmentation, and their four phases."""
+    if images.size not in SIZES:
+        near = " or ".join(str(s) for s in _about(images.size))
+        raise UserError(
+            f"the pictures have {images.size} pixels a side; StyleGAN makes {SIZES[0]}, {SIZES[0] * 2} ... {SIZES[-1]}: "
+            f"crop them with `luoxia data prepare PICTURES -o NAME.data --size {near}`",
+            f"图片边长为 {images.size} 像素；StyleGAN 支持 {SIZES[0]}、{SIZES[0] * 2} …… {SIZES[-1]}："
+            f"请用 `luoxia data prepare 图片 -o 名称.data --size {near}` 裁剪",
+        )
     shared: dict[str, Any] = {
         "size": images.size,
         "channels": images.channels,
@@ -146,6 +154,12 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         return {"augment_p": float(adaptive.p)} if adaptive else {}
 
     return sides.training(modules, phases, facts, more=more)
+
+
+def _about(size: int) -> list[int]:
+    """The sizes next to ``size``, below and above."""
+    below, above = [s for s in SIZES if s < size], [s for s in SIZES if s > size]
+    return [*below[-1:], *above[:1]]
 
 
 def _augmentation(settings: StyleGANSettings) -> Augment | DiffAugment:

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.core.runtime import Runtime
+from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.data.batches import Batch
 from luoxia.objectives.phase import Draw, Phase
 from luoxia.train import checkpoint, shard
@@ -103,6 +103,7 @@ class Engine:
     ) -> None:
         self.training, self.settings, self.seed = training, settings, seed
         self.runtime, self.processes, self.done = runtime, processes, 0
+        keep_freed_memory()
         for module in training.modules.values():
             module.to(runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = {

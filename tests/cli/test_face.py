@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import tiny_faces
 from PIL import Image
+from plain_distance import Plain
+
+from luoxia.generate import inversion
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,17 @@ def test_one_line_says_what_is_wrong(run, line: str, words: str) -> None:
 def test_own_models_are_listed(run) -> None:
     rows = run("models").out.splitlines()
     assert [row.split()[0] for row in rows if "your own" in row] == ["third", "tiny", "told"]
+
+
+def test_an_inversion_says_whom_it_took_and_how_near_it_came(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inversion, "Perceptual", Plain)  # the network is not in this test's home
+    portrait = Image.open(Path(__file__).parents[1] / "data" / "portrait.jpg").convert("RGB")
+    both = Image.new("RGB", (520, 300), "grey")
+    both.paste(portrait.resize((160, 160)), (10, 70))
+    both.paste(portrait, (220, 20))
+    both.save("both.png")
+    outcome = run("face", "invert", "both.png", "--steps", "10", "--model", "tiny")
+    assert outcome.code == 0, outcome.err
+    assert "2 faces; the largest is taken" in outcome.err
+    assert "A poor likeness: tiny hardly draws" in outcome.err
+    assert Path("both.w").is_file()

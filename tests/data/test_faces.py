@@ -1,5 +1,6 @@
 """Faces are found, aligned and refused. The portrait is synthetic, by faker-js, CC0."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,13 @@ def test_a_face_is_found_where_it_is(find: FaceFinder, picture: Image.Image) -> 
     assert face.box.top < left[1] < face.points[list(faces.MOUTH), 1].mean() < face.box.bottom
 
 
+def test_finding_faces_says_nothing_on_its_own_account(capfd: pytest.CaptureFixture) -> None:
+    FaceFinder()
+    assert capfd.readouterr().err == ""
+    print("and standard error speaks again", file=sys.stderr)
+    assert "again" in capfd.readouterr().err
+
+
 def test_points_follow_the_picture(find: FaceFinder, picture: Image.Image) -> None:
     """Shrunk, moved onto a larger ground and turned by 25 degrees, the same face has the same points there."""
     small = picture.resize((128, 128), Image.Resampling.LANCZOS)
@@ -61,6 +69,10 @@ def test_several_faces_are_found_and_the_largest_comes_first(find: FaceFinder, p
     large, small = find(ground)
     assert large.box.area > small.box.area
     assert large.box.left > 220 > small.box.right
+    made = portrait(ground, 64, find, strict=False)
+    assert isinstance(made, Portrait)
+    assert made.others == 1
+    assert made.crop.x > 220
 
 
 def test_a_face_that_fills_the_picture_is_found_from_further_off(

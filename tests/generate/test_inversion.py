@@ -6,24 +6,12 @@ import numpy as np
 import pytest
 import tiny_faces
 import torch
-import torch.nn.functional as F
+from plain_distance import Plain
 
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import resolve
 from luoxia.generate import inversion
 from luoxia.generate.portraits import Portraits
-
-
-class Plain:
-    """A perceptual distance that needs no weights: blurred pixels."""
-
-    def __init__(self, _device: torch.device) -> None: ...
-
-    def maps(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        return [F.avg_pool2d(pictures, 2)]
-
-    def distance(self, pictures: torch.Tensor, maps: list[torch.Tensor]) -> torch.Tensor:
-        return (self.maps(pictures)[0] - maps[0]).square().sum(1).mean((1, 2))
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from luoxia.nn.modulated import demodulation, modulated_conv2d
-from luoxia.nn.resample import downsample, smooth, upsample
+from luoxia.nn.modulated import Kept, demodulation, modulated_conv2d
+from luoxia.nn.resample import smooth
 
 
 def case(batch=3, inner=4, outer=5, size=6, kernel=3, dtype=torch.float64):
@@ -56,7 +58,7 @@ def test_demodulation_gives_unit_variance():
     )
     y = modulated_conv2d(x, weight, styles)[..., 1:-1, 1:-1]
     torch.testing.assert_close(y.var((2, 3)).mean(), torch.tensor(1.0), rtol=0.02, atol=0)
-    assert demodulation(weight, styles).shape == (4, 48)
+    assert demodulation(weight.square().sum((2, 3)), styles).shape == (4, 48)
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -65,25 +67,25 @@ def test_second_derivatives_of_the_convolution(up):
     assert torch.autograd.gradgradcheck(lambda *a: modulated_conv2d(*a, up=up), (x, weight, styles))
 
 
-@pytest.mark.parametrize("resample", [upsample, downsample, lambda x: smooth(x, 2)])
-def test_second_derivatives_of_the_filter(resample):
-    x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda x: resample(x).square(), (x,))
+@pytest.mark.parametrize("up", [False, True])
+def test_what_is_kept_of_a_kernel_follows_the_kernel(up):
+    kept, weight = Kept(), torch.nn.Parameter(torch.randn(4, 3, 3, 3))
+    x, styles = torch.randn(2, 3, 4, 4), torch.randn(2, 3)
 
+    def seen(**how):
+        return modulated_conv2d(x, weight, styles, up=up, **how)
 
-def test_resampling_keeps_an_even_picture_and_its_middle():
-    even = torch.full((1, 2, 16, 16), 0.7)
-    for resampled, size in ((upsample(even), 32), (downsample(even), 8)):
-        assert resampled.shape[-1] == size
-        torch.testing.assert_close(
-            resampled[..., 2:-2, 2:-2], torch.full_like(resampled[..., 2:-2, 2:-2], 0.7)
-        )
-    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
-    torch.testing.assert_close(downsample(ramp)[0, 0, 4, 1:-1], torch.arange(1, 7) * 2 + 0.5)
-    doubled = upsample(ramp)[0, 0, 8, 2:-2]
-    torch.testing.assert_close(doubled, torch.arange(2, 30) / 2 - 0.25)
-
-
-def test_nothing_finer_than_the_new_grid_is_left():
-    checks = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).float()[None, None] * 2 - 1
-    assert downsample(checks)[..., 1:-1, 1:-1].abs().max() < 1e-6
+    with torch.no_grad():
+        before = seen(kept=kept)
+        assert torch.equal(before, seen(kept=kept))
+        assert kept(weight, x.dtype, up)[0] is kept(weight, x.dtype, up)[0]
+        for change in (lambda: weight.mul_(2).add_(0.1), lambda: weight[0].zero_()):
+            change()
+            torch.testing.assert_close(seen(kept=kept), seen())
+        assert kept(weight, torch.bfloat16, up)[0].dtype == torch.bfloat16
+        assert copy.deepcopy(kept)._found is None
+    seen(kept=kept).sum().backward()
+    assert weight.grad is not None
+    torch.optim.SGD([weight], 0.1).step()
+    with torch.no_grad():
+        torch.testing.assert_close(seen(kept=kept), seen())

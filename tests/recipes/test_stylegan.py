@@ -113,3 +113,10 @@ def test_settings_that_cannot_be() -> None:
         begin("runs/x", augmentation="strong")
     with pytest.raises(UserError, match="2 blocks to freeze"):
         begin("runs/x", freeze_d="3")
+
+
+def test_pictures_of_other_sizes_are_told_how_to_be_cropped() -> None:
+    prepared.write(Path("odd.data"), tiny_pictures.pictures(size=24))
+    with pytest.raises(UserError, match=r"24 pixels a side.*--size 16 or 32") as refusal:
+        session.begin("stylegan", "odd.data", Path("runs/x"), resolve("cpu", "float32", 1))
+    assert "--size 16 or 32" in refusal.value.text.zh

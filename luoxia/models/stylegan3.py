@@ -216,8 +216,10 @@ class FilteredConv(nn.Module):
         self.size, self.clamp, self.last = after.size, config.clamp, last
         kernel = 1 if last else config.kernel
         self.affine = Dense(config.w_dim, before.channels, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel))
-        self._kept = Kept()
+        self.weight, self._kept = (
+            nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel)),
+            Kept(),
+        )
         self.bias = nn.Parameter(torch.zeros(after.channels))
         self.register_buffer("magnitude_ema", torch.ones(()))  # of the input's squares, while training
         if last:
@@ -241,13 +243,7 @@ class FilteredConv(nn.Module):
             styles = styles / math.sqrt(self.weight.shape[1])
         padding = self.weight.shape[-1] - 1  # all that the kernel reaches; the filter crops it
         x = modulated_conv2d(
-            x,
-            self.weight,
-            styles,
-            demodulate=not self.last,
-            gain=scale,
-            padding=padding,
-            kept=self._kept,
+            x, self.weight, styles, demodulate=not self.last, gain=scale, padding=padding, kept=self._kept
         )
         if self.last:
             x = x + self.bias.to(x.dtype)[:, None, None]

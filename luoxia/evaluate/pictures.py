@@ -133,16 +133,16 @@ class _Axis:
     @classmethod
     def powers(cls, values: Sequence[float], start: float, end: float) -> _Axis:
         """An axis of decimal logarithms, with ticks at whole multiples of powers of ten, all, some, or the powers alone."""
-        low, high, found = min(values), max(values), tuple[float, ...]()
+        low, high, found = min(values), max(values), list[float]()
         for multiples in (range(1, 10), (1, 2, 5), (1,)):
             powers = range(math.floor(low) - 1, math.ceil(high) + 2)
             every = [power + math.log10(m) for power in powers for m in multiples]
             first = max(i for i, tick in enumerate(every) if tick <= low + 1e-9)
             last = min(i for i, tick in enumerate(every) if tick >= high - 1e-9 and i > first)
-            found = tuple(every[first : last + 1])
+            found = every[first : last + 1]
             if len(found) <= 7:
                 break
-        return cls(found[0], found[-1], start, end, found)
+        return cls(found[0], found[-1], start, end, tuple(found))
 
     def place(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)

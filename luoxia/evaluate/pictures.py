@@ -133,8 +133,7 @@ class _Axis:
     @classmethod
     def powers(cls, values: Sequence[float], start: float, end: float) -> _Axis:
         """An axis of decimal logarithms, with ticks at whole multiples of powers of ten, all, some, or the powers alone."""
-        low, high = min(values), max(values)
-        found: list[float] = []
+        low, high, found = min(values), max(values), list[float]()
         for multiples in (range(1, 10), (1, 2, 5), (1,)):
             powers = range(math.floor(low) - 1, math.ceil(high) + 2)
             every = [power + math.log10(m) for power in powers for m in multiples]

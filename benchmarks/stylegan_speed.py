@@ -1,21 +1,20 @@
-"""StyleGAN2's speed: training with every phase, and sampling, beside the package stylegan2-pytorch on the same machine.
+"""StyleGAN2's speed: training with every phase, and sampling, beside NVIDIA's own networks in the same run.
 
     python benchmarks/stylegan_speed.py [--rounds 5] [--json out.json]
 
-Both sides have 64 px networks of min(8192 / r, 256) channels at r pixels, and 256 px ones of min(16384 / r, 512); both
-train with batches of 8 through the same phases: G, D, path length on half a batch every 4 steps, R1 every 16. The
-package's networks differ in detail: one convolution less in the first block, bilinear enlargement, no skip filter in
-its discriminator, which goes down to 2 px. Its module asks for CUDA, torchvision, aim and fire while it is imported,
-for its command line and data: the script answers for them, and leaves its networks as they are. They run in float32, as
-they come; Luoxia's in bf16 as it trains and samples here. ``share`` is what of this machine's bf16 rate is reached,
-measured by a product of 4096 x 4096 matrices in the same run, counting multiplications and additions of convolutions
-and matrices.
-Needs: pip install --no-deps stylegan2-pytorch kornia kornia-rs einops vector-quantize-pytorch==0.1.0
+Both sides have the same networks, of min(8192 / r, 256) channels at r of 64 pixels, and min(16384 / r, 512) of 256; both
+train with batches of 8 through the same phases: G, D, path length on half a batch every 4 steps, R1 every 16. Ours
+train and sample in bf16, as they do here by themselves, the published ones in float32, all that they do on a processor.
+Augmentation is both's own. They are StyleGAN2-ADA's, as the package slideflow-noncommercial carries them (its licence allows
+that to be measured, and not to be built on). ``share`` is what of this machine's bf16 rate is reached, measured by a
+product of 4096 x 4096 matrices in the same run, counting multiplications and additions of convolutions and matrices.
+Needs: pip install --no-deps slideflow-noncommercial
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import platform
@@ -28,11 +27,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from packaging.version import Version
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -112,42 +111,43 @@ def our_training(size: int, p: float) -> list[Phase]:
     ]
 
 
-def peer() -> types.ModuleType:
-    """stylegan2_pytorch.stylegan2_pytorch, whose imports of what its networks do not use are answered with nothing."""
-    absent = {name: types.ModuleType(name) for name in ("torchvision", "aim", "fire")}
-    absent["torchvision"].transforms = types.ModuleType("transforms")  # type: ignore[attr-defined]
-    package = types.ModuleType("stylegan2_pytorch")  # its own __init__ imports the command line
-    found = importlib.util.find_spec("stylegan2_pytorch")
+def published() -> types.ModuleType:
+    """NVIDIA's StyleGAN2-ADA networks, imported without the programs around them."""
+    name = "slideflow_noncommercial"
+    found = importlib.util.find_spec(name)
     if found is None or not found.submodule_search_locations:
-        raise SystemExit("stylegan2-pytorch is not here: see the head of this script")
-    package.__path__ = list(found.submodule_search_locations)
-    with mock.patch.dict(sys.modules, absent | {"stylegan2_pytorch": package}), mock.patch("torch.cuda.is_available", return_value=True):  # fmt: skip
-        import stylegan2_pytorch.stylegan2_pytorch as module
-
+        raise SystemExit(f"{name} is not here: see the head of this script")
+    folder = Path(next(iter(found.submodule_search_locations)))
+    for part in ("", ".stylegan2", ".stylegan2.stylegan2"):  # whose own imports want what the networks do not
+        package = types.ModuleType(name + part)
+        package.__path__ = [str(folder / part.replace(".", "/").lstrip("/"))]
+        sys.modules[name + part] = package
+    tools = types.ModuleType("dnnlib")  # the package's own imports in a circle; the networks want this of it
+    keyed = {"__getattr__": dict.__getitem__, "__setattr__": dict.__setitem__}
+    tools.EasyDict = type("EasyDict", (dict,), keyed)  # type: ignore[attr-defined]
+    sys.modules[f"{name}.stylegan2.stylegan2.dnnlib"] = package.dnnlib = tools  # type: ignore[attr-defined]
+    if importlib.util.find_spec("pkg_resources") is None:  # asked for PyTorch's version alone
+        sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
+        sys.modules["pkg_resources"].parse_version = Version  # type: ignore[attr-defined]
+    module = importlib.import_module(f"{name}.stylegan2.stylegan2.training.networks")
+    module.augment = importlib.import_module(f"{name}.stylegan2.stylegan2.training.augment")  # type: ignore[attr-defined]
     return module
 
 
-class PeerSampler(nn.Module):
-    """Its mapping and synthesis as its trainer calls them: one style a block, one plane of noise."""
-
-    def __init__(self, module: types.ModuleType, size: int) -> None:
-        super().__init__()
-        base, most = NETWORKS[size]
-        self.size = size
-        self.mapping = module.StyleVectorizer(LATENT, 8)
-        self.synthesis = module.Generator(size, LATENT, base // size // 2, fmap_max=most)
-
-    def styles(self, count: int) -> Tensor:
-        return self.mapping(torch.randn(count, LATENT))[:, None].repeat(1, self.synthesis.num_layers, 1)
-
-    def forward(self, styles: Tensor) -> Tensor:
-        return self.synthesis(styles, torch.rand(len(styles), self.size, self.size, 1))
-
-
-def peer_training(module: types.ModuleType, size: int) -> list[Phase]:
+def their_generator(module: types.ModuleType, size: int) -> nn.Module:
     base, most = NETWORKS[size]
-    generator = PeerSampler(module, size)
-    discriminator = module.Discriminator(size, base // size // 4, fmap_max=most)
+    synthesis = {"channel_base": base, "channel_max": most}
+    return module.Generator(LATENT, 0, LATENT, size, 3, synthesis_kwargs=synthesis)
+
+
+def their_training(module: types.ModuleType, size: int, p: float) -> list[Phase]:
+    """Its networks through the phases of its published loss, augmented with probability ``p``."""
+    kinds = "xflip rotate90 xint scale rotate aniso xfrac brightness contrast lumaflip hue saturation".split()  # noqa: SIM905
+    augment = module.augment.AugmentPipe(**dict.fromkeys(kinds, 1))
+    augment.p.fill_(p)
+    base, most = NETWORKS[size]
+    generator = their_generator(module, size)
+    discriminator = module.Discriminator(0, size, 3, channel_base=base, channel_max=most)
     of_g = torch.optim.Adam(generator.parameters(), 2.5e-3, (0.0, 0.99))
     of_d = torch.optim.Adam(discriminator.parameters(), 2.5e-3, (0.0, 0.99))
     real, length = torch.randn(BATCH, 3, size, size), torch.zeros(())
@@ -162,24 +162,30 @@ def peer_training(module: types.ModuleType, size: int) -> list[Phase]:
 
         return take
 
+    def drawn(count: int) -> tuple[Tensor, Tensor]:
+        ws = generator.mapping(torch.randn(count, LATENT), None)
+        mixed = generator.mapping(torch.randn(count, LATENT), None)
+        cut = int(torch.randint(1, ws.shape[1], ()))
+        ws = torch.cat([ws[:, :cut], mixed[:, cut:]], 1)
+        return generator.synthesis(ws), ws
+
     def g_loss() -> Tensor:
-        return F.softplus(-discriminator(generator(generator.styles(BATCH)))[0]).mean()
+        return F.softplus(-discriminator(augment(drawn(BATCH)[0]), None)).mean()
 
     def d_loss() -> Tensor:
         with torch.no_grad():
-            fake = generator(generator.styles(BATCH))
-        return F.softplus(-discriminator(real)[0]).mean() + F.softplus(discriminator(fake)[0]).mean()
+            fake, seen = augment(drawn(BATCH)[0]), augment(real)
+        return F.softplus(-discriminator(seen, None)).mean() + F.softplus(discriminator(fake, None)).mean()
 
     def path() -> Tensor:
-        styles = generator.styles(BATCH // 2)
-        pictures = generator(styles)
+        pictures, ws = drawn(BATCH // 2)
         noise = torch.randn_like(pictures) / size
-        (slopes,) = torch.autograd.grad((pictures * noise).sum(), styles, create_graph=True)
+        (slopes,) = torch.autograd.grad((pictures * noise).sum(), ws, create_graph=True)
         return (slopes.square().sum(2).mean(1).sqrt() - length).square().mean()
 
     def r1() -> Tensor:
         seen = real.clone().requires_grad_()
-        (slopes,) = torch.autograd.grad(discriminator(seen)[0].sum(), seen, create_graph=True)
+        (slopes,) = torch.autograd.grad(discriminator(augment(seen), None).sum(), seen, create_graph=True)
         return slopes.square().sum((1, 2, 3)).mean()
 
     return [
@@ -230,13 +236,15 @@ def our_sampling(size: int, dtype: torch.dtype) -> Callable[[int], Work]:
     return of
 
 
-def peer_sampling(module: types.ModuleType, size: int) -> Callable[[int], Work]:
-    model = PeerSampler(module, size).eval().requires_grad_(False)
+def their_sampling(module: types.ModuleType, size: int) -> Callable[[int], Work]:
+    model = their_generator(module, size).eval().requires_grad_(False)
 
     def of(count: int) -> Work:
+        z = torch.randn(count, LATENT)
+
         def draw() -> None:
             with torch.no_grad():
-                model(model.styles(count))
+                model(z, None, noise_mode="const")
 
         return draw
 
@@ -261,20 +269,20 @@ def sampling(sides: dict[str, Work], count: int, rounds: int, rate: float) -> di
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--p", type=float, default=0.3, help="strength of Luoxia's augmentation")
+    parser.add_argument("--p", type=float, default=0.3, help="probability of augmentation, of both")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(0)
     keep_freed_memory()
-    module, rate = peer(), bf16_rate()
+    module, rate = published(), bf16_rate()
     report: dict[str, Any] = {
         "machine": platform.processor() or platform.machine(),
         "torch": torch.__version__,
         "bf16_gflops": rate,
     }
     print(f"bf16: {rate:.0f} GFLOP/s")
-    both = {"luoxia": our_training(64, options.p), "stylegan2-pytorch": peer_training(module, 64)}
+    both = {"luoxia": our_training(64, options.p), "published": their_training(module, 64, options.p)}
     report["training 64"] = training(both, options.rounds, rate)
     for name, row in report["training 64"].items():
         print(f"training 64 px, {name}: {row['images_per_second']:.2f} images/s, {row['gflop_per_image']:.1f} GFLOP an image, "
@@ -284,7 +292,7 @@ def main() -> None:
         makers = {
             "luoxia bf16": our_sampling(size, torch.bfloat16),
             "luoxia float32": our_sampling(size, torch.float32),
-            "stylegan2-pytorch": peer_sampling(module, size),
+            "published": their_sampling(module, size),
         }
         for count in (1, BATCH):
             found = sampling(

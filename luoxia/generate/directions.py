@@ -21,26 +21,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.folder import write_atomically
-from luoxia.data.faces import LEFT_EYE, MOUTH, RIGHT_EYE, FaceFinder
+from luoxia.data.faces import FaceFinder
+from luoxia.generate.face_measures import Measure, expressions, statistics
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import Dense
 from luoxia.train.randomness import generator
 
 SEEN, ASKED = 2_000, 64  # pictures that attributes are learned from, and on which strength is measured
 RIDGE = 1e-2  # of the mean variance of w, added to the regression
-LOOK = 192  # pixels at which faces are looked for in small pictures
-LIPS, CHIN, NOSE = (13, 14), 152, 1  # points of the mesh: the lips' inner edges, chin and tip of the nose
 MOST = 10.0  # steps of one direction
 PLACE = 0xD1  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 UNSUPERVISED = 6  # directions of SeFa and of GANSpace each
-Measure = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float64]]]
 Watch = Callable[[int, int], None]
 
 
@@ -57,53 +54,6 @@ class Direction:
     how: str
     own: float | None = None
     others: float | None = None
-
-
-def statistics(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-    """What pixels (N, 3, H, W) say: lightness of the face and of what is around it, warmth, colourfulness, contrast."""
-    x = pictures.astype(np.float64) / 255
-    size = x.shape[-1]
-    light = x.mean(1)
-    q, border = size // 4, max(1, size // 8)
-    middle = (slice(None), slice(q + size // 8, size - q + size // 8), slice(q, size - q))
-    around = np.concatenate([light[:, :, :border], light[:, :, -border:]], 2)
-    return {
-        "light": light[middle].mean((1, 2)),
-        "backdrop": around.mean((1, 2)),
-        "warmth": (x[:, 0] - x[:, 2]).mean((1, 2)),
-        "colour": (x.max(1) - x.min(1)).mean((1, 2)),
-        "hair": -light[:, border : q + border, q : size - q].mean((1, 2)),
-    }
-
-
-def expressions(finder: FaceFinder) -> Measure:
-    """What the points of a face say, in eye distances, beside :func:`statistics`: how wide the mouth is and how far open,
-    how far the head is turned to the side and lowered. Not a number where no face is found."""
-
-    def measure(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-        rows = [_of_face(finder, picture) for picture in pictures]
-        columns = np.array(rows).T
-        named = dict(zip(("smile", "mouth", "turn", "nod"), columns, strict=True))
-        return {**named, **statistics(pictures)}
-
-    return measure
-
-
-def _of_face(finder: FaceFinder, picture: NDArray[np.uint8]) -> tuple[float, ...]:
-    image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
-    large = image.resize((LOOK, LOOK), Image.Resampling.BICUBIC)
-    faces = finder(large)
-    if not faces:
-        return (np.nan,) * 4
-    p = faces[0].points[:, :2].astype(np.float64)
-    left, right = p[list(LEFT_EYE)].mean(0), p[list(RIGHT_EYE)].mean(0)
-    unit = np.hypot(*(right - left))
-    wide, between = np.hypot(*(p[MOUTH[1]] - p[MOUTH[0]])), np.hypot(*(p[LIPS[1]] - p[LIPS[0]]))
-    eyes, chin, nose = (left + right) / 2, p[CHIN], p[NOSE]
-    down = np.hypot(*(chin - eyes))
-    turned = ((nose - eyes) @ (right - left)) / unit**2
-    lowered = ((nose - eyes) @ (chin - eyes)) / down**2
-    return wide / unit, between / unit, turned, lowered
 
 
 def attributes(
@@ -227,7 +177,7 @@ def learn(portraits: Portraits, *, seed: int = 0, watch: Watch = lambda *_: None
                     drawn(portraits, 32, generator(portraits.runtime.device, seed, PLACE)),
                 )
             )
-            if np.isfinite([_of_face(finder, p)[0] for p in some]).mean() > 0.5:
+            if np.isfinite(expressions(finder)(some)["smile"]).mean() > 0.5:
                 measure = expressions(finder)
     found = attributes(portraits, measure, seed=seed, watch=watch) if portraits.config.channels == 3 else []
     return [*boundaries.of_avatars(portraits, seed=seed), *found, *sefa(portraits), *ganspace(portraits)]

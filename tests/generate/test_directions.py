@@ -10,6 +10,7 @@ import torch
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import resolve
 from luoxia.generate import directions
+from luoxia.generate.face_measures import statistics
 from luoxia.generate.portraits import Portraits
 
 
@@ -22,7 +23,7 @@ def portraits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portraits:
 
 
 def test_a_step_moves_its_own_attribute(portraits: Portraits) -> None:
-    found = {d.name: d for d in directions.attributes(portraits, directions.statistics, count=400)}
+    found = {d.name: d for d in directions.attributes(portraits, statistics, count=400)}
     assert set(found) == {"light", "backdrop", "warmth", "colour", "hair"}
     for name in ("light", "warmth"):
         assert 0.3 < found[name].own < 3
@@ -45,7 +46,7 @@ def test_correlated_attributes_are_told_apart(portraits: Portraits, monkeypatch:
 def test_progress_counts_what_is_measured_to_the_end(portraits: Portraits) -> None:
     told: list[tuple[int, int]] = []
     directions.attributes(
-        portraits, directions.statistics, count=100, watch=lambda done, total: told.append((done, total))
+        portraits, statistics, count=100, watch=lambda done, total: told.append((done, total))
     )
     total = 100 + 5 * 2 * directions.ASKED  # each of five attributes is asked for on both sides
     assert {of for _, of in told} == {total}

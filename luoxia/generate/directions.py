@@ -182,7 +182,8 @@ def sefa(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
         for name, module in portraits.network.synthesis.named_modules()
         if isinstance(module, Dense) and name.endswith("affine")
     ]
-    stacked = torch.cat([a / a.norm(dim=1, keepdim=True) for a in affines]).double()
+    # Rows of nothing stay so: a StyleGAN3 may never have learned to turn its input.
+    stacked = torch.cat([a / a.norm(dim=1, keepdim=True).clamp_min(1e-12) for a in affines]).double()
     _, vectors = torch.linalg.eigh(stacked.T @ stacked)
     w = _drawn(portraits, SEEN, torch.Generator(portraits.runtime.device).manual_seed(0)).double()
     best = vectors.flip(1)[:, :count].T

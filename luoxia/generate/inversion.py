@@ -28,6 +28,7 @@ from luoxia.core.folder import write_atomically
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import StyledConv, StyleGAN
+from luoxia.models.stylegan3 import StyleGAN3
 
 SPACES = ("w", "w+")
 RATE, NOISE, WHITE = (
@@ -124,7 +125,9 @@ def invert(
 class _Search:
     """What moves while a picture is looked for."""
 
-    def __init__(self, network: StyleGAN, see: Perceptual, wanted: Tensor, classes: int, seed: int) -> None:
+    def __init__(
+        self, network: StyleGAN | StyleGAN3, see: Perceptual, wanted: Tensor, classes: int, seed: int
+    ) -> None:
         self.network, self.see, self.wanted, self.maps = network, see, wanted, see.maps(wanted)
         device, count = wanted.device, network.config.num_ws
         self.random = torch.Generator(device).manual_seed(seed)
@@ -169,7 +172,8 @@ class _Search:
             jitter = torch.randn(self.w.shape, generator=self.random, device=self.w.device) * strength
             ws = self.ws() + (jitter if self.wide else jitter[:, None])
             loss = self._loss(self.network.synthesis(ws, "const"))
-            loss = loss + WHITE * torch.stack([_whiteness(n) for n in self.noises]).sum()
+            if self.noises:  # StyleGAN3 has none
+                loss = loss + WHITE * torch.stack([_whiteness(n) for n in self.noises]).sum()
             if self.wide:
                 away = (self.w - self.w.mean(1, keepdim=True)).square().sum(2).mean()
                 loss = loss + NEAR * away / self.spread**2
@@ -210,7 +214,7 @@ def _whiteness(noise: Tensor) -> Tensor:
         x = F.avg_pool2d(x, 2) * 2
 
 
-def _layers(network: StyleGAN) -> dict[str, StyledConv]:
+def _layers(network: StyleGAN | StyleGAN3) -> dict[str, StyledConv]:
     return {
         name: cast(StyledConv, module)
         for name, module in network.synthesis.named_modules()

@@ -12,6 +12,7 @@ from luoxia.core.errors import MalformedFileError
 from luoxia.core.runtime import resolve
 from luoxia.generate.text import TextModel
 from luoxia.models.stylegan import StyleGAN
+from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.weights import catalogue, stylegan_folder
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
@@ -43,7 +44,7 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     threads: int | None = None,
-) -> TextModel | StyleGAN:
+) -> TextModel | StyleGAN | StyleGAN3:
     """A model that writes, as :func:`load_text` gives it, or a StyleGAN by its name or folder.
 
     Of a StyleGAN, in float32: ``w = G.mapping(z, c, truncation_psi=0.7)``, ``x = G.synthesis(w, noise_mode="const")``.

@@ -15,13 +15,15 @@ from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime, keep_freed_memory
-from luoxia.models.stylegan import StyledConv, StyleGAN, ToRGB
+from luoxia.models.stylegan import StyleGAN
+from luoxia.models.stylegan3 import StyleGAN3
+from luoxia.nn.modulated import Kept
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
 LARGEST_SEED = 2**32 - 1
 PSI = (-2.0, 2.0)
-BATCH = 8  # pictures at a time
+BATCH, PIXELS = 8, 8 * 128**2  # pictures at a time, and their pixels: at 1024 one picture's layers fill a GB
 Watch = Callable[[int, int], None]  # hears how many of how many pictures are done
 
 
@@ -31,7 +33,7 @@ class Portraits:
     def __init__(self, told: StyleGANFolder, runtime: Runtime) -> None:
         self.told, self.runtime = told, runtime
         keep_freed_memory()
-        self.network: StyleGAN = told.generator().to(runtime.device)
+        self.network: StyleGAN | StyleGAN3 = told.generator().to(runtime.device)
         self.config = told.network
 
     @classmethod
@@ -40,8 +42,8 @@ class Portraits:
 
     def twin(self) -> Portraits:
         """The same weights, not copied, with noise maps of its own."""
-        layers = [m for m in self.network.modules() if isinstance(m, StyledConv | ToRGB)]
-        shared = [*self.network.parameters(), *(layer._kept for layer in layers)]
+        parts = [part for module in self.network.modules() for part in vars(module).values()]
+        shared = [*self.network.parameters(), *(part for part in parts if isinstance(part, Kept))]
         other = copy.copy(self)
         other.network = copy.deepcopy(self.network, {id(part): part for part in shared})
         return other
@@ -97,9 +99,10 @@ class Portraits:
         """uint8 (N, C, size, size) of styles (N, num_ws, w_dim)."""
         noise = torch.Generator(self.runtime.device).manual_seed(seed)
         done = []
-        for start in range(0, len(ws), BATCH):
-            done.append(to_bytes(self.raw(ws[start : start + BATCH], noise_mode, noise)))
-            watch(min(start + BATCH, len(ws)), len(ws))
+        batch = max(1, min(BATCH, PIXELS // self.config.size**2))
+        for start in range(0, len(ws), batch):
+            done.append(to_bytes(self.raw(ws[start : start + batch], noise_mode, noise)))
+            watch(min(start + batch, len(ws)), len(ws))
         return np.concatenate(done)
 
     def raw(self, ws: Tensor, noise_mode: str = "const", noise: torch.Generator | None = None) -> Tensor:

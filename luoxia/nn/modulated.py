@@ -59,29 +59,31 @@ def modulated_conv2d(
     *,
     demodulate: bool = True,
     up: bool = False,
-    gain: float = 1.0,
+    gain: float | Tensor = 1.0,
+    padding: int | None = None,
     kept: Callable[[Tensor, torch.dtype, bool], tuple[Tensor, Tensor]] = prepared,
 ) -> Tensor:
     r"""y_o = gain d_o \sum_i w_oi * (s_i x_i), with d_o of :func:`demodulation` or 1 (equations 1 to 3 there).
 
     ``x`` (B, I, H, W), ``weight`` (O, I, k, k) and ``styles`` (B, I) float32 to (B, O, H, W), or (B, O, 2 H, 2 W)
-    with ``up``, where the picture is doubled on the way. The scales of a style commute with the convolution, so the
-    kernel is shared by all pictures: s_i goes to the input and d_o to the output, in the dtype of ``x``. For a single
-    picture that is larger than the kernel, both go into the kernel. ``kept`` may remember what becomes of ``weight``.
+    with ``up``, where the picture is doubled on the way; a ``padding`` other than k / 2 changes the size. The scales of
+    a style commute with the convolution, so the kernel is shared by all pictures: s_i goes to the input and d_o to the
+    output, in the dtype of ``x``. For a single picture that is larger than the kernel, both go into the kernel. ``kept``
+    may remember what becomes of ``weight``.
     """
     kernel, squares = kept(weight, x.dtype, up)
     scales = demodulation(squares, styles) * gain if demodulate else None
     if len(x) == 1 and x.numel() > weight.numel() and not torch.is_grad_enabled():
         folded = weight * styles[0, None, :, None, None]
         folded = (folded * (gain if scales is None else scales[0, :, None, None, None])).to(x.dtype)
-        return _convolved(x, folded.transpose(0, 1) if up else folded, up)
+        return _convolved(x, folded.transpose(0, 1) if up else folded, up, padding)
     x = x * (styles if scales is not None else styles * gain).to(x.dtype)[:, :, None, None]
-    y = _convolved(x, kernel, up)
+    y = _convolved(x, kernel, up, padding)
     return y if scales is None else y * scales.to(y.dtype)[:, :, None, None]
 
 
-def _convolved(x: Tensor, kernel: Tensor, up: bool) -> Tensor:
+def _convolved(x: Tensor, kernel: Tensor, up: bool, padding: int | None) -> Tensor:
     if not up:
-        return F.conv2d(x, kernel, padding=kernel.shape[-1] // 2)
+        return F.conv2d(x, kernel, padding=kernel.shape[-1] // 2 if padding is None else padding)
     # The filter behind the transposed convolution costs a quarter of a convolution at the doubled size.
     return smooth(F.conv_transpose2d(x, kernel, stride=2), padding=1, gain=4.0)

@@ -196,6 +196,51 @@ def unpack_q8_0_f32(typingctx, block, out):
     return _unpacking(_unpacked_q8_0, False)
 
 
+def _moving(read, bf16: bool):
+    def emit(context, builder, signature, args):
+        values = read(builder, args[0])
+        if len(args) == 3:
+            values = builder.fadd(values, _load(builder, args[1], 0, _vector(F32, LANES), 4))
+        values = _bf16(builder, values) if bf16 else values
+        store = builder.store(values, builder.inttoptr(args[-1], values.type.as_pointer()))
+        store.align = 2 if bf16 else 4
+        return context.get_dummy_value()
+
+    return emit
+
+
+def _floats(builder, base):
+    return _load(builder, base, 0, _vector(F32, LANES), 4)
+
+
+_MOVED = types.void(types.int64, types.int64)
+_SHIFTED = types.void(types.int64, types.int64, types.int64)
+
+
+@intrinsic
+def shift_f32(typingctx, source, by, out):
+    """The 16 float32 numbers at address ``source``, and those at ``by`` added, to address ``out``."""
+    return _SHIFTED, _moving(_floats, False)
+
+
+@intrinsic
+def shift_bf16(typingctx, source, by, out):
+    """``shift_f32`` of bf16 numbers at ``source``."""
+    return _SHIFTED, _moving(lambda builder, base: _from_bf16(builder, base, 0), False)
+
+
+@intrinsic
+def move_f32(typingctx, source, out):
+    """The 16 float32 numbers at address ``source`` to address ``out``."""
+    return _MOVED, _moving(_floats, False)
+
+
+@intrinsic
+def move_bf16(typingctx, source, out):
+    """``move_f32`` to bf16, rounded to nearest even."""
+    return _MOVED, _moving(_floats, True)
+
+
 _ROW = types.float32(types.int64, types.int64, types.int64, types.int64, types.int64)
 
 

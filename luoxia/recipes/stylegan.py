@@ -15,6 +15,7 @@ from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
 from luoxia.models.stylegan import SIZES, StyleGAN, StyleGANConfig
+from luoxia.models.stylegan3 import StyleGAN3Config
 from luoxia.nn.augment import Augment
 from luoxia.nn.diffaugment import DiffAugment
 from luoxia.objectives.phase import Phase
@@ -60,8 +61,13 @@ class StyleGANSettings(Settings):
     conditional: bool = False
 
 
-def settings_of(network: StyleGANConfig) -> dict[str, Any]:
+def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
     """The settings that give ``network`` again, for training that begins with its weights."""
+    if isinstance(network, StyleGAN3Config):
+        raise UserError(
+            "a StyleGAN3 is drawn from, and not trained here: begin with a StyleGAN2",
+            "StyleGAN3 在此只用于生成，不能训练：请从 StyleGAN2 开始",
+        )
     if network.z_dim != network.w_dim or network.output != "skip" or network.clamp:
         raise UserError(
             "training goes on from models whose z and w are of one length, with skip outputs and without clamping",

@@ -1,4 +1,4 @@
-"""A StyleGAN in a folder: ``model.json`` says what it is, ``model.safetensors`` holds the averaged generator.
+"""A StyleGAN, of the second kind or the third, in a folder: ``model.json`` says what it is, ``model.safetensors`` holds the averaged generator.
 
 ``training.safetensors``, where it is there, holds what training elsewhere begins with: the live networks, in half
 precision, under "generator.", "discriminator.", "augment." and "path_length.".
@@ -20,6 +20,7 @@ from torch import Tensor
 from luoxia.core.errors import MalformedFileError, UnknownModelError
 from luoxia.core.folder import home, write_atomically
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
+from luoxia.models.stylegan3 import StyleGAN3, StyleGAN3Config
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS, own, place
 from luoxia.weights.state_dict import fill, read_state_dict
@@ -30,6 +31,7 @@ WEIGHTS, TRAINING, DIRECTIONS = (
     "training.safetensors",
     "directions.safetensors",
 )
+FAMILIES = {"stylegan": StyleGANConfig, "stylegan3": StyleGAN3Config}
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,19 @@ class StyleGANFolder:
 
     name: str
     folder: Path
-    network: StyleGANConfig
+    network: StyleGANConfig | StyleGAN3Config
     classes: tuple[str, ...] = ()
     licence: tuple[str, ...] = ()
     source: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def generator(self) -> StyleGAN:
+    def generator(self) -> StyleGAN | StyleGAN3:
         """The averaged generator in float32; :class:`MalformedFileError` names the first layer that does not fit."""
         with torch.device("meta"):
-            network = StyleGAN(self.network)
+            if isinstance(self.network, StyleGAN3Config):
+                network = StyleGAN3(self.network)
+            else:
+                network = StyleGAN(self.network)
         path = self.folder / WEIGHTS
         tensors = read_state_dict(path)
         if self.facts.get("run"):  # a run keeps every network in one file
@@ -104,9 +109,10 @@ def read(folder: Path, name: str) -> StyleGANFolder:
     path = folder / FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts.pop("format") != FORMAT or facts.pop("family") != "stylegan":
+        form, family = facts.pop("format"), facts.pop("family")
+        if form != FORMAT or family not in FAMILIES:
             raise ValueError("another format or family")
-        network = StyleGANConfig(**facts.pop("network"))
+        network = FAMILIES[family](**facts.pop("network"))
         classes, licence = tuple(facts.pop("classes", ())), tuple(facts.pop("licence", ()))
         return StyleGANFolder(name, folder, network, classes, licence, str(facts.pop("source", "")), facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -117,7 +123,7 @@ def read(folder: Path, name: str) -> StyleGANFolder:
 
 def write(
     folder: Path,
-    generator: StyleGAN,
+    generator: StyleGAN | StyleGAN3,
     *,
     training: Mapping[str, Tensor] | None = None,
     classes: tuple[str, ...] = (),
@@ -135,7 +141,7 @@ def write(
             file.write(save({k: v.detach().cpu().to(kind).contiguous() for k, v in tensors.items()}))
     told = {
         "format": FORMAT,
-        "family": "stylegan",
+        "family": "stylegan3" if isinstance(generator, StyleGAN3) else "stylegan",
         "network": generator.config.to_json(),
         "classes": list(classes),
         "licence": list(licence),

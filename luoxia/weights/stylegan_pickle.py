@@ -1,7 +1,7 @@
-"""Reader of StyleGAN2 and StyleGAN2-ADA networks as NVIDIA publishes them: pickles, of which nothing is executed.
+"""Reader of StyleGAN2, StyleGAN2-ADA and StyleGAN3 as NVIDIA publishes them: pickles, of which nothing is executed.
 
 Such a file holds the program text of its classes, which is not looked at, and the state of each object as dictionaries
-and tensors, which is. The unpickler knows a dozen names, each bound to a function of this file; any other name ends the
+and tensors, which is. The unpickler knows a score of names, each bound to a function of this file; any other name ends the
 reading with an error that says it. Tensors are laid over bytes whose bounds are checked.
 """
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from luoxia.core.errors import MalformedFileError
 from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
+from luoxia.models.stylegan3 import StyleGAN3, StyleGAN3Config
 
 LARGEST = 4 << 30  # bytes of a file: the largest published one has 0.4 GB
 KINDS = {
@@ -35,16 +36,18 @@ KINDS = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+NUMBERS = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1")
 
 
 M = TypeVar("M", bound=torch.nn.Module)
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
 class StyleGANPickle:
-    """The networks of a file: averaged generator, and discriminator where there is one."""
+    """The networks of a file: averaged generator, and discriminator where there is one and a use for it."""
 
-    generator: StyleGAN
+    generator: StyleGAN | StyleGAN3
     discriminator: StyleDiscriminator | None
 
 
@@ -78,9 +81,10 @@ def read(path: Path) -> StyleGANPickle:
             found = _Unpickler(file).load()
         if not isinstance(found, dict) or not isinstance(found.get("G_ema"), _Object):
             raise _Refused("there is no generator G_ema in it")
-        generator = _generator(found["G_ema"])
-        second = found.get("D")
-        discriminator = _discriminator(second) if isinstance(second, _Object) else None
+        generator, second = _generator(found["G_ema"]), found.get("D")
+        discriminator = None
+        if isinstance(second, _Object) and isinstance(generator, StyleGAN):
+            discriminator = _discriminator(second)
     except (
         _Refused,
         KeyError,
@@ -107,8 +111,8 @@ def read(path: Path) -> StyleGANPickle:
 def _malformed(path: Path, error: BaseException) -> MalformedFileError:
     detail = " ".join(str(error).split())[:300] or type(error).__name__
     return MalformedFileError(
-        f"{path} cannot be read as a StyleGAN2 pickle: {detail}",
-        f"无法将 {path} 作为 StyleGAN2 pickle 读取：{detail}",
+        f"{path} cannot be read as a StyleGAN pickle: {detail}",
+        f"无法将 {path} 作为 StyleGAN pickle 读取：{detail}",
     )
 
 
@@ -210,18 +214,26 @@ class _Dictionary(dict):  # a plain dictionary takes no state
         self.update(state if isinstance(state, dict) else {})
 
 
-def _scalar(_dtype: Any, data: bytes = b"") -> float | int | None:
-    """A NumPy number: of no use here but as an option's value."""
-    return {
-        8: lambda: float(np.frombuffer(data, "<f8")[0]),
-        4: lambda: float(np.frombuffer(data, "<f4")[0]),
-    }.get(len(data) if isinstance(data, bytes) else 0, lambda: None)()
+class _Kind:
+    """A NumPy dtype, by its code; or an array, which describes a layer, as its tensors do too, and stays empty."""
 
-
-class _Kind:  # of a NumPy number
-    def __init__(self, *_: Any) -> None: ...
+    def __init__(self, code: Any = None, *_: Any) -> None:
+        self.code = code
 
     def __setstate__(self, _state: Any) -> None: ...
+
+
+def _scalar(kind: Any, data: Any = b"") -> float | int | bool | None:
+    """A NumPy number, as an option's value; None for numbers of other kinds."""
+    code = kind.code if isinstance(kind, _Kind) else None
+    if not isinstance(code, str) or code not in NUMBERS or not isinstance(data, bytes):
+        return None
+    return np.frombuffer(data, np.dtype(code).newbyteorder("<"), 1)[0].item()
+
+
+def _set(*_: Any) -> set[str]:
+    """Names of buffers that PyTorch would not save: of no use here."""
+    return set()
 
 
 NAMES: dict[tuple[str, str], Callable[..., Any]] = {
@@ -233,7 +245,13 @@ NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy.core.multiarray", "_reconstruct"): _Kind,
+    ("numpy._core.multiarray", "_reconstruct"): _Kind,
+    ("numpy.core.numeric", "_frombuffer"): _Kind,
+    ("numpy._core.numeric", "_frombuffer"): _Kind,
     ("numpy", "dtype"): _Kind,
+    ("numpy", "ndarray"): _Kind,
+    ("builtins", "set"): _set,
 }
 
 
@@ -258,7 +276,14 @@ def _options(network: _Object, *groups: str) -> dict[str, Any]:
     return options
 
 
-def _generator(network: _Object) -> StyleGAN:
+def _generator(network: _Object) -> StyleGAN | StyleGAN3:
+    """StyleGAN3's synthesis begins with an input of its own, StyleGAN2's with its lowest resolution."""
+    synthesis = dict(network.state["_modules"])["synthesis"]
+    third = isinstance(synthesis, _Object) and "input" in dict(synthesis.state["_modules"])
+    return _stylegan3(network) if third else _stylegan2(network)
+
+
+def _stylegan2(network: _Object) -> StyleGAN:
     options = _options(network, "mapping_kwargs", "synthesis_kwargs")
     config = StyleGANConfig(
         size=int(options["img_resolution"]),
@@ -274,7 +299,50 @@ def _generator(network: _Object) -> StyleGAN:
         clamp=float(options.get("conv_clamp") or 0.0),
         w_avg_beta=float(options.get("w_avg_beta", 0.995)),
     )
-    return _filled(StyleGAN(config), _tensors(network))
+    return _filled(StyleGAN, config, _tensors(network))
+
+
+SHARED = {
+    "img_resolution": "size",
+    "img_channels": "channels",
+    "z_dim": "z_dim",
+    "w_dim": "w_dim",
+    "c_dim": "classes",
+}
+MAPPING = {"num_layers": "mapping_layers", "lr_multiplier": "mapping_rate", "w_avg_beta": "w_avg_beta"}
+SYNTHESIS = {  # StyleGAN3's options and our names for them; "" for those that matter to training or speed alone
+    "channel_base": "channel_base",
+    "channel_max": "channel_max",
+    "num_layers": "layers",
+    "num_critical": "critical",
+    "first_cutoff": "first_cutoff",
+    "first_stopband": "first_stopband",
+    "last_stopband_rel": "last_stopband",
+    "margin_size": "margin",
+    "output_scale": "output_scale",
+    "conv_kernel": "kernel",
+    "filter_size": "taps",
+    "lrelu_upsampling": "oversampling",
+    "use_radial_filters": "radial",
+    "conv_clamp": "clamp",
+    "magnitude_ema_beta": "",
+    "num_fp16_res": "",
+}
+
+
+def _stylegan3(network: _Object) -> StyleGAN3:
+    options = _options(network)
+    mapping, given = dict(options.pop("mapping_kwargs", None) or {}), {}
+    for told, known in ((mapping, MAPPING), (options, SHARED | SYNTHESIS)):
+        for name, value in told.items():
+            if name not in known:
+                raise _Refused(f"it was made with the option {str(name)[:60]!r}, which is not StyleGAN3's")
+            if known[name]:
+                given[known[name]] = value
+    # Numbers come in many types, and "no clamp" as None.
+    kinds = {name: type(value) for name, value in StyleGAN3Config().to_json().items()}
+    config = StyleGAN3Config(**{name: kinds[name](value or 0) for name, value in given.items()})
+    return _filled(StyleGAN3, config, _tensors(network))
 
 
 def _discriminator(network: _Object) -> StyleDiscriminator:
@@ -294,11 +362,13 @@ def _discriminator(network: _Object) -> StyleDiscriminator:
         group_channels=int(options.get("mbstd_num_channels", 1)),
         clamp=float(options.get("conv_clamp") or 0.0),
     )
-    return _filled(StyleDiscriminator(config), _tensors(network))
+    return _filled(StyleDiscriminator, config, _tensors(network))
 
 
-def _filled(module: M, tensors: dict[str, Tensor]) -> M:
-    """``module`` with ``tensors``; the first that does not match is named."""
+def _filled(kind: Callable[[C], M], config: C, tensors: dict[str, Tensor]) -> M:
+    """A network with ``tensors``; the first that does not match is named."""
+    with torch.device("meta"):  # a file that describes more than it holds costs nothing
+        module = kind(config)
     own = module.state_dict()
     for name, tensor in own.items():
         if name not in tensors:
@@ -308,5 +378,5 @@ def _filled(module: M, tensors: dict[str, Tensor]) -> M:
     extra = next((name for name in tensors if name not in own), None)
     if extra is not None:
         raise _Refused(f"{extra} has no place in the network that its options describe")
-    module.load_state_dict(tensors)
+    module.load_state_dict({name: tensor.contiguous() for name, tensor in tensors.items()}, assign=True)
     return module.eval().requires_grad_(False)

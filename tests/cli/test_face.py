@@ -15,10 +15,12 @@ from luoxia.generate import inversion
 def tiny(home: Path) -> None:
     tiny_faces.keep()
     tiny_faces.keep("told", classes=2)
+    tiny_faces.keep("third", made=tiny_faces.third())
 
 
-def test_a_grid(run) -> None:
-    outcome = run("face", "--seeds", "0-5", "--columns", "4", "--model", "tiny", "-o", "grid.png")
+@pytest.mark.parametrize("model", ["tiny", "third"])
+def test_a_grid(run, model: str) -> None:
+    outcome = run("face", "--seeds", "0-5", "--columns", "4", "--model", model, "-o", "grid.png")
     assert outcome.code == 0, outcome.err
     with Image.open("grid.png") as sheet:
         assert sheet.size == (4 * 18 - 2, 2 * 18 - 2)
@@ -39,10 +41,11 @@ def test_a_mix_shows_its_sources(run) -> None:
             assert np.abs(tiles[r][c] - tiles[0][c]).max() <= 12  # of a batch of another size, in bf16
 
 
+@pytest.mark.parametrize("model", ["told", "third"])
 @pytest.mark.parametrize("more", [[], ["--way", "slerp", "--space", "z"]])
-def test_a_film(run, more: list[str]) -> None:
+def test_a_film(run, model: str, more: list[str]) -> None:
     outcome = run(
-        *("face", "morph", "--seeds", "1,2,3,1", "--seconds", "0.5", "--fps", "10", "--model", "told"),
+        *("face", "morph", "--seeds", "1,2,3,1", "--seconds", "0.5", "--fps", "10", "--model", model),
         *("--scale", "2", *more, "-o", "loop.gif"),
     )
     assert outcome.code == 0, outcome.err
@@ -65,7 +68,7 @@ def test_a_film(run, more: list[str]) -> None:
         ("face morph --seeds 1,2 -o film.avi --model tiny", ".mp4, .gif or .webp"),
         ("face morph --seeds 1 -o a.gif --model tiny", "two seeds"),
         ("models import nothing.pkl --as mine", "there is no nothing.pkl"),
-        ("models import tiny.txt --as mine", "cannot be read as a StyleGAN2 pickle"),
+        ("models import tiny.txt --as mine", "cannot be read as a StyleGAN pickle"),
         ("models import tiny.txt --as faces/../x", "no name for a model"),
         ("models import tiny.txt --as tiny", "there is a model tiny already"),
     ],
@@ -80,7 +83,7 @@ def test_one_line_says_what_is_wrong(run, line: str, words: str) -> None:
 
 def test_own_models_are_listed(run) -> None:
     rows = run("models").out.splitlines()
-    assert [row.split()[0] for row in rows if "your own" in row] == ["tiny", "told"]
+    assert [row.split()[0] for row in rows if "your own" in row] == ["third", "tiny", "told"]
 
 
 def test_an_inversion_says_whom_it_took_and_how_near_it_came(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,18 @@ def test_a_picture_of_the_models_own_is_found(
     assert (found.ws == found.ws[0]).all() == (space == "w")
 
 
+def test_a_picture_of_a_stylegan3_is_found(portraits: Portraits, tmp_path: Path) -> None:
+    tiny_faces.keep("third", made=tiny_faces.third())
+    third = Portraits.open("third", resolve("cpu", "float32"))
+    target = third.pictures(third.styles([4], psi=0.7))[0]
+    found = inversion.invert(third, target, space="w", steps=20)
+    assert error(found.way[-1], target) < error(found.way[0], target) / 2
+    inversion.write(found, tmp_path / "third.w")
+    _, tensors = inversion.open_style(tmp_path / "third.w")
+    assert set(tensors) == {"ws"}
+    assert np.array_equal(third.pictures(inversion.ready(third, tensors, tmp_path)), found.way[-1:])
+
+
 def test_the_model_itself_is_left_as_it_was(portraits: Portraits, target: np.ndarray) -> None:
     before = {k: v.clone() for k, v in portraits.network.state_dict().items()}
     inversion.invert(portraits, target, steps=10, tune=3)

@@ -9,6 +9,8 @@ import torch
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import resolve
+from luoxia.generate import directions
+from luoxia.generate import portraits as portraits_module
 from luoxia.generate.portraits import Portraits, numbers
 
 
@@ -37,6 +39,39 @@ def test_a_picture_depends_on_its_own_seed_alone(portraits: Portraits) -> None:
     assert many.dtype == np.uint8
     for seed in (0, 7, 10):
         assert np.abs(many[seed].astype(int) - portraits.pictures(portraits.styles([seed]))[0]).max() <= 1
+
+
+@pytest.mark.parametrize("radial", [False, True])
+def test_a_stylegan3_draws_mixes_and_is_edited(
+    radial: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUOXIA_HOME", str(tmp_path))
+    tiny_faces.keep("third", made=tiny_faces.third(radial=radial))
+    portraits = Portraits.open("third", resolve("cpu", "float32"))
+    ws = portraits.styles(range(9))
+    many = portraits.pictures(ws)
+    for seed in (0, 8):
+        assert np.abs(many[seed].astype(int) - portraits.pictures(ws[seed : seed + 1])[0]).max() <= 1
+    assert np.array_equal(portraits.pictures(ws[:2], noise_mode="random", seed=3), portraits.pictures(ws[:2]))
+    assert np.median(many.std((1, 2, 3))) > 5
+    made = portraits.mixed(ws[:1], ws[1:2], range(8))[0]
+    assert np.array_equal(portraits.pictures(made), portraits.pictures(ws[1:2]))
+    found = [*directions.sefa(portraits, 2), *directions.ganspace(portraits, 2)]
+    assert [d.name for d in found] == ["sefa-1", "sefa-2", "pca-1", "pca-2"]
+    assert all(d.vector.isfinite().all() for d in found)
+    for one in found:
+        moved = directions.edited(ws[:1], found, {one.name: 3.0})
+        assert np.abs(portraits.pictures(moved).astype(int) - many[:1]).max() > 5
+
+
+def test_large_pictures_are_drawn_one_by_one(portraits: Portraits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of a megapixel picture take a gigabyte."""
+    sizes = []
+    monkeypatch.setattr(portraits_module, "PIXELS", 2 * 16 * 16)
+    raw = portraits.raw
+    monkeypatch.setattr(portraits, "raw", lambda ws, *more: sizes.append(len(ws)) or raw(ws, *more))
+    assert len(portraits.pictures(portraits.styles(range(5)))) == 5
+    assert sizes == [2, 2, 1]
 
 
 def test_no_psi_is_the_mean_picture(portraits: Portraits) -> None:
@@ -69,6 +104,10 @@ def test_a_twin_shares_the_weights_and_has_noise_of_its_own(portraits: Portraits
     assert (twin.pictures(ws) == before).all()
     pairs = zip(portraits.network.parameters(), twin.network.parameters(), strict=True)
     assert all(a is b for a, b in pairs)
+    kernels = [network.synthesis.b16.conv1._kept for network in (portraits.network, twin.network)]
+    assert (
+        kernels[0] is kernels[1]
+    )  # as they are prepared for drawing: a copy of them is as large as the weights
     for name, noise in twin.network.named_buffers():
         if name.endswith("noise_const"):
             noise.neg_()

@@ -85,6 +85,13 @@ def test_weights_that_do_not_fit_are_named() -> None:
         session.begin("vae", "squares.data", Path("runs/y"), resolve("cpu"), origin="tiny")
 
 
+def test_a_stylegan3_is_not_trained() -> None:
+    tiny_faces.keep("third", made=tiny_faces.third())
+    with pytest.raises(UserError, match="a StyleGAN3 is drawn from, and not trained here"):
+        begin("runs/x", "third")
+    assert not Path("runs/x").exists()
+
+
 def test_frozen_blocks_stay_as_they_are() -> None:
     work = begin("runs/x", freeze_d="1")
     D = work.training.modules["discriminator"]

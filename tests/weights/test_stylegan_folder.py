@@ -98,6 +98,40 @@ def test_a_pickle_becomes_a_model_with_its_discriminator(
         stylegan_import.keep(tmp_path / "n.pkl", "theirs")
 
 
+@pytest.mark.parametrize(("classes", "radial"), [(0, False), (3, True)])
+def test_a_stylegan3_is_imported_and_keeps_its_names(
+    classes: int, radial: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tiny_faces.third(classes, radial=radial)
+    monkeypatch.setattr(stylegan_pickle, "read", lambda _: StyleGANPickle(made, None))
+    (tmp_path / "n.pkl").touch()
+    kept = stylegan_import.keep(tmp_path / "n.pkl", "theirs")
+    facts = json.loads((kept.folder / catalogue.FACTS).read_text())
+    assert (facts["family"], kept.training()) == ("stylegan3", {})
+    G = luoxia.load("theirs")
+    assert (G.z_dim, G.c_dim, G.w_dim, G.num_ws, G.img_resolution, G.img_channels) == (
+        8,
+        classes,
+        8,
+        8,
+        16,
+        3,
+    )
+    z, c = torch.randn(2, 8), torch.eye(3)[:2] if classes else None
+    w = G.mapping(z, c, truncation_psi=0.7)
+    assert torch.equal(G.synthesis(w, noise_mode="const"), made(z, c, truncation_psi=0.7))
+    assert G.synthesis.input.transform.shape == (3, 3)
+
+
+def test_the_first_layer_of_a_stylegan3_that_does_not_fit_is_named() -> None:
+    path = tiny_faces.keep("third", made=tiny_faces.third()) / catalogue.FACTS
+    facts = json.loads(path.read_text())
+    facts["network"]["margin"] = 8
+    path.write_text(json.dumps(facts))
+    with pytest.raises(MalformedFileError, match=r"lacks synthesis\.L0_32_8\.affine\.bias"):
+        stylegan_folder.find("third").generator()
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 65, "a b"])
 def test_names_stay_inside_the_home(name: str, tmp_path: Path) -> None:
     (tmp_path / "n.pkl").touch()

@@ -1,4 +1,4 @@
-"""Published StyleGAN2 files: networks come out as they went in, and nothing else in a file gets its way."""
+"""Published StyleGAN2 and 3 files: networks come out as they went in, and nothing else in a file gets its way."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_faces
 import torch
 
 from luoxia.core.errors import MalformedFileError
@@ -124,6 +125,76 @@ def test_networks_come_out_as_they_went_in(classes, output, clamp, tmp_path, mon
     assert not (tmp_path / "hacked").exists()
 
 
+NAMED = {"StyleGAN3": "Generator", "Mapping": "MappingNetwork", "Synthesis": "SynthesisNetwork"}
+NAMED |= {"FourierInput": "SynthesisInput", "FilteredConv": "SynthesisLayer", "Dense": "FullyConnectedLayer"}
+
+
+def third(classes=0, radial=False, wrong=None):
+    """A StyleGAN3, and what its authors' programs would write of it: attributes of NumPy's kinds beside the tensors."""
+    made = tiny_faces.third(classes, radial=radial)
+
+    def described(module, **options):
+        state = {
+            "_parameters": dict(module._parameters),
+            "_buffers": {"up_filter": None, **module._buffers},
+            "_non_persistent_buffers_set": set(),
+            "_modules": {k: described(v) for k, v in module._modules.items() if v is not None},
+            "_init_kwargs": options,
+            "size": np.array([36, 36]),
+            "bandwidth": np.float64(2.0),
+            "use_fp16": np.bool_(True),
+        }
+        return Published(NAMED[type(module).__name__], state)
+
+    rotating = {"conv_kernel": 1, "use_radial_filters": True} if radial else {}
+    options = {"c_dim": classes, "img_resolution": 16, "img_channels": 3, "z_dim": 8, "w_dim": np.int64(8)}
+    options |= {"channel_base": 128, "channel_max": 8, "mapping_kwargs": {"num_layers": 2}, **rotating}
+    options |= {"num_layers": 6, "output_scale": np.float64(0.5)}
+    options |= {"magnitude_ema_beta": 0.9988915792636801, "num_fp16_res": 4, **(wrong or {})}
+    return made, {"G": None, "D": Published("Discriminator", {}), "G_ema": described(made, **options)}
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize(("classes", "radial"), [(0, False), (3, True)])
+def test_a_stylegan3_comes_out_as_it_went_in(classes, radial, protocol, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made, content = third(classes, radial)
+    found = read(written(tmp_path, pickle.dumps(content, protocol)))
+    assert (found.generator.config, found.discriminator) == (made.config, None)
+    own, back = made.state_dict(), found.generator.state_dict()
+    assert own.keys() == back.keys()
+    assert all(torch.equal(own[k], back[k]) for k in own)
+    z, c = torch.randn(2, 8), torch.eye(3)[:2] if classes else None
+    assert torch.equal(found.generator(z, c), made(z, c))
+    assert not (tmp_path / "hacked").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"margin_size": 9}, r"synthesis\.L0_34_8\.weight is missing"),
+        ({"channel_max": 6}, r"synthesis\.input\.weight is \(8, 8\), where \(6, 6\) is needed"),
+        ({"filter_size": 8}, r"synthesis\.L0_36_8\.up_filter is \(12,\), where \(16,\) is needed"),
+        ({"num_layers": 5}, r"synthesis\.L4_16_8\.weight is missing"),
+        ({"noise_strength": 1}, "the option 'noise_strength', which is not StyleGAN3's"),
+        ({"mapping_kwargs": {"size": 64}}, "the option 'size', which is not StyleGAN3's"),
+        ({"channel_max": 1 << 62}, "channel_max is"),
+        ({"img_resolution": 1 << 30}, "pictures of 16, 32, 64"),
+        ({"first_cutoff": float("nan")}, "first_cutoff is nan"),
+        ({"conv_clamp": float("inf")}, "clamp is inf"),
+        ({"output_scale": "much"}, "could not convert"),
+        ({"num_critical": Published("SynthesisLayer", {})}, "int"),
+    ],
+)
+def test_a_stylegan3_that_does_not_fit_its_options_is_named(wrong, words, tmp_path):
+    with pytest.raises(MalformedFileError, match=words):
+        read(written(tmp_path, third(wrong=wrong)[1]))
+
+
+def test_no_clamp_is_none(tmp_path):
+    assert read(written(tmp_path, third(wrong={"conv_clamp": None})[1])).generator.config.clamp == 0
+
+
 @pytest.mark.skipif(not PUBLISHED, reason="LUOXIA_STYLEGAN2_PICKLES names no folder of reference checkpoints")
 @pytest.mark.parametrize("name", ["uncond32", "cond32"])
 def test_the_reference_makes_the_same_pictures(name):
@@ -179,6 +250,12 @@ HARMFUL = {
     "in a zip in a storage": lambda: Calls(
         torch.storage._load_from_bytes, zipped(Calls(os.system, "touch hacked"))
     ),
+    "in an array": lambda: np.array([Calls(os.system, "touch hacked")], object),
+    "in a set": lambda: {Calls(os.system, "touch hacked")},
+    "in a StyleGAN3's options": lambda: third(wrong={"margin_size": Calls(os.system, "touch hacked")})[1],
+    "in a StyleGAN3's input": lambda: {
+        "G_ema": Published("SynthesisInput", {"size": Calls(os.system, "touch hacked")})
+    },
     "in a generator": lambda: {
         "G_ema": Published("Generator", {"_modules": {"x": Calls(os.system, "touch hacked")}})
     },
@@ -190,7 +267,7 @@ def test_nothing_in_a_file_is_executed(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     content = HARMFUL[kind]()
     path = written(tmp_path, content if isinstance(content, dict) else {"G_ema": content})
-    with pytest.raises(MalformedFileError, match="cannot be read as a StyleGAN2 pickle"):
+    with pytest.raises(MalformedFileError, match="cannot be read as a StyleGAN pickle"):
         read(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["network.pkl"]
 
@@ -198,6 +275,22 @@ def test_nothing_in_a_file_is_executed(kind, tmp_path, monkeypatch):
 def test_a_foreign_class_is_named(tmp_path):
     with pytest.raises(MalformedFileError, match=r"posix\.system|nt\.system"):
         read(written(tmp_path, {"G_ema": Calls(os.system, "x")}))
+
+
+@pytest.mark.parametrize(
+    ("value", "read_as"),
+    [
+        (np.float64(0.25), 0.25),
+        (np.float32(0.25), 0.25),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.complex128(1), None),
+        (np.str_("x"), None),
+    ],
+)
+def test_numbers_of_numpy_are_plain_ones(value, read_as):
+    found = stylegan_pickle._Unpickler(io.BytesIO(pickle.dumps(value))).load()
+    assert (found, type(found)) == (read_as, type(read_as))
 
 
 @pytest.mark.parametrize(

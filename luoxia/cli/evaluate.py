@@ -1,4 +1,4 @@
-"""`luoxia evaluate`: what a run has come to, in numbers."""
+"""`luoxia evaluate`: what a run or a model has come to, in numbers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,52 @@ from luoxia.cli.words import print_table, say, tell
 
 
 def evaluate(
-    folder: Annotated[Path, Argument(metavar="RUN", help=say("A run's folder.", "训练文件夹。"))],
+    source: Annotated[
+        str,
+        Argument(
+            metavar="RUN",
+            help=say("A run's folder, or a StyleGAN model's name.", "训练文件夹，或 StyleGAN 模型的名称。"),
+        ),
+    ],
     data: Annotated[
         str | None,
         Option(
             metavar="DATA",
-            help=say("Other data to compare with than its own.", "用于比较的其他数据；默认为训练所用。"),
+            help=say(
+                "Other data to compare with than its own; a model needs it.",
+                "用于比较的其他数据；默认为训练所用；模型必须给出。",
+            ),
         ),
     ] = None,
     samples: Annotated[int, Option(metavar="N", help=say("Pictures to draw.", "生成的图片数。"))] = 500,
     seed: Annotated[int, Option(metavar="N", help=say("Of the samples.", "样本的种子。"))] = 0,
+    inversions: Annotated[
+        int,
+        Option(
+            metavar="N",
+            help=say(
+                "Held-out pictures to look for in a StyleGAN's space.", "在 StyleGAN 空间中寻找的留出图片数。"
+            ),
+        ),
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        Option(
+            "-o",
+            "--out",
+            metavar="FOLDER",
+            help=say("Where to write, instead of the run's folder.", "输出位置；默认为训练文件夹。"),
+        ),
+    ] = None,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
     import torch
 
-    from luoxia.core import seeds
+    from luoxia.core import language, seeds
     from luoxia.core.runtime import resolve
     from luoxia.recipes import evaluation
-    from luoxia.recipes.report import readable
+    from luoxia.recipes.evaluation_page import readable
 
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
@@ -43,10 +70,17 @@ def evaluate(
             shown[name] = tenth
             print(f"{name}: {done}/{total}", file=sys.stderr, flush=True)
 
-    report = evaluation.evaluate(
-        folder, runtime, data=data, samples=samples, seed=seeds.checked(seed), note=note
+    folder, report = evaluation.evaluate(
+        source,
+        runtime,
+        data=data,
+        samples=samples,
+        seed=seeds.checked(seed),
+        inversions=inversions,
+        out=out,
+        note=note,
     )
-    print_table(list(readable(report).items()))
+    print_table(list(readable(report, language.current()).items()))
     tell(
         f"Kept in {folder}/evaluation.json; {folder}/report.html shows it with pictures.",
         f"已存入 {folder}/evaluation.json；{folder}/report.html 附图展示。",

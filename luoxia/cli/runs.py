@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from luoxia.train.run import Run
 
 
+RANKING = ("kid", "bits_per_dim")  # the scores that rank checkpoints; less of each is better
+
+
 def runs(
     folder: Annotated[
         Path, Argument(metavar="[FOLDER]", help=say("Where the runs are.", "训练所在的文件夹。"))
@@ -44,14 +47,10 @@ def runs(
 def _row(run: Run) -> tuple[str, ...]:
     rows, recipe = run.metrics.read(), run.recipe
     step, steps = (rows[-1]["step"] if rows else 0), recipe["settings"]["steps"]
-    scores = [
-        (value, row["step"], name)
-        for row in rows
-        for name, value in row.items()
-        if name.startswith("held_out_")
-    ]
+    name = next((name for name in RANKING if any(f"held_out_{name}" in row for row in rows)), "")
+    scores = [(row[f"held_out_{name}"], row["step"]) for row in rows if f"held_out_{name}" in row]
     best = min(scores, default=None)
-    score, at = (f"{best[2].removeprefix('held_out_')} {best[0]:.4g}", str(best[1])) if best else ("", "")
+    score, at = (f"{name} {best[0]:.4g}", str(best[1])) if best else ("", "")
     return (
         run.folder.name,
         recipe["recipe"],

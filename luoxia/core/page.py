@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,13 @@ def table(facts: Mapping[str, Any]) -> str:
     """Names and values in two columns."""
     lines = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
     return f"<table>{lines}</table>"
+
+
+def grid_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Texts in columns under a heading each."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in heading)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{lines}</table>"
 
 
 def figure(png: bytes | Image, caption: str) -> str:

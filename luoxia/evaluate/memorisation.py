@@ -25,6 +25,9 @@ class MemorisationReport:
     picture comes as near, in (0, 1]. ``suspicious`` bool (N,): where that is at most ``alpha``. ``z``: below about -3
     the samples as a whole lie nearer to the training set than unseen pictures do; far above 3 they lie farther off,
     as those of a model that fits too little.
+
+    ``bound`` is the ``quantile`` of the distances of training pictures from their own nearest others, and ``nearer``
+    bool (N,) says which samples come nearer to a training picture than that.
     """
 
     extractor: str
@@ -35,6 +38,9 @@ class MemorisationReport:
     p_values: np.ndarray
     suspicious: np.ndarray
     z: float
+    bound: float
+    quantile: float
+    nearer: np.ndarray
 
     @property
     def share(self) -> float:
@@ -51,6 +57,9 @@ class MemorisationReport:
             "z": self.z,
             "smallest_ratio": float(self.ratios.min()),
             "suspicious": np.flatnonzero(self.suspicious).tolist(),
+            "bound": self.bound,
+            "quantile": self.quantile,
+            "nearer": int(self.nearer.sum()),
         }
 
 
@@ -62,6 +71,7 @@ def memorisation(
     extractor: str,
     k: int = 3,
     alpha: float = 0.01,
+    quantile: float = 0.01,
 ) -> MemorisationReport:
     """Compare nearest distances to the training set: of samples, and of pictures that the model never saw.
 
@@ -74,6 +84,7 @@ def memorisation(
         samples, train, held_out: features (N, D), (M, D), (H, D) of one extractor, named by ``extractor``. Training
             and held-out pictures must not overlap.
         k: neighbours kept for each sample.
+        quantile: of the distances among training pictures, below which a sample counts as ``nearer``.
     """
     if not 0 < alpha < 1 or len(held_out) + 1 < 1 / alpha - 1e-9:
         need = math.ceil(1 / alpha - 1e-9) - 1 if 0 < alpha < 1 else 99
@@ -84,6 +95,7 @@ def memorisation(
     distances, indices = nearest(samples, train, k)
     unseen = np.sort(nearest(held_out, train)[0][:, 0])
     own = distances[:, 0]
+    bound = leave_one_out(train, quantile)
     p_values = (1 + np.searchsorted(unseen, own, side="right")) / (len(unseen) + 1)
     middle = float(np.median(unseen))
     ratios = own / middle if middle else np.where(own > 0, np.inf, 0.0)
@@ -96,7 +108,20 @@ def memorisation(
         p_values=p_values,
         suspicious=p_values <= alpha,
         z=_mann_whitney(own, unseen),
+        bound=bound,
+        quantile=quantile,
+        nearer=own < bound,
     )
+
+
+def leave_one_out(vectors: Vectors, quantile: float) -> float:
+    """The ``quantile`` of the distances of vectors (N, D) from the nearest other one, as numpy interpolates it."""
+    if len(vectors) < 2 or not 0 <= quantile <= 1:
+        raise UserError(
+            f"quantile {quantile} of the distances among {len(vectors)} vectors: give 0 to 1, and two vectors at least",
+            f"{len(vectors)} 个向量间距离的分位数 {quantile}：请给 0 到 1，且至少两个向量",
+        )
+    return float(np.quantile(nearest(vectors, vectors, 2)[0][:, 1], quantile))
 
 
 def comparison(samples: Images, train: Images, report: MemorisationReport, *, most: int = 16) -> Image.Image:
@@ -104,10 +129,14 @@ def comparison(samples: Images, train: Images, report: MemorisationReport, *, mo
 
     ``samples`` and ``train`` are the uint8 pictures (N, C, H, W) and (M, C, H, W) of one size that the report is of.
     """
-    order = np.argsort(report.ratios, kind="stable")[:most]
+    return above_nearest(samples, train, report.indices, np.argsort(report.ratios, kind="stable")[:most])
+
+
+def above_nearest(samples: Images, train: Images, indices: np.ndarray, order: np.ndarray) -> Image.Image:
+    """The samples of ``order`` in the top row, and below each the training pictures of its ``indices`` (N, k)."""
     originals = checked_images(train)
     rows = [checked_images(samples)[order]]
-    rows += [originals[report.indices[order, i]] for i in range(report.indices.shape[1])]
+    rows += [originals[indices[order, i]] for i in range(indices.shape[1])]
     return side_by_side(*rows, enlarge=enlargement(rows[0].shape[-1]))
 
 

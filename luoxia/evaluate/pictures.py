@@ -55,12 +55,14 @@ def curves(
     x_label: str,
     y_label: str,
     log_y: bool = False,
+    reach: Sequence[float] = (),
     width: int = 640,
     height: int = 360,
 ) -> str:
     """A line for each series of (x, y), as one SVG element to stand in a page or a file.
 
-    It takes its text colour from its surroundings, refers to nothing outside, and holds its texts escaped. A point
+    It takes its text colour from its surroundings, refers to nothing outside, and holds its texts escaped; a legend
+    tells several series apart. The y axis takes in ``reach`` besides the points. A point
     that is no finite number (or not positive, with ``log_y``) breaks its line. Raises :class:`UserError` when there
     is nothing to draw.
     """
@@ -71,7 +73,7 @@ def curves(
             f"there is no finite point to draw in {title!r}", f"{title!r} 中没有可绘制的有限数据点"
         )
     x = _Axis.about([p[0] for p in kept], LEFT, width - RIGHT)
-    y = _Axis.about([p[1] for p in kept], height - BOTTOM, TOP)
+    y = (_Axis.powers if log_y else _Axis.about)([*(p[1] for p in kept), *reach], height - BOTTOM, TOP)
     body = [
         f'<title>{escape(title)}</title><text x="{width / 2}" y="20" text-anchor="middle">{escape(title)}</text>'
     ]
@@ -96,7 +98,9 @@ def curves(
         f"{escape(y_label)}</text>"
     )
     for i, (name, line) in enumerate(lines.items()):
-        body += _drawn(i, name, line, x, y, width)
+        body += _drawn(i, line, x, y)
+        if len(lines) > 1:
+            body += _legend(i, name, width)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">{"".join(body)}</svg>'
@@ -126,6 +130,21 @@ class _Axis:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         return cls(first * step, last * step, start, end, tuple(i * step for i in range(first, last + 1)))
 
+    @classmethod
+    def powers(cls, values: Sequence[float], start: float, end: float) -> _Axis:
+        """An axis of decimal logarithms, with ticks at whole multiples of powers of ten, all, some, or the powers alone."""
+        low, high = min(values), max(values)
+        found: list[float] = []
+        for multiples in (range(1, 10), (1, 2, 5), (1,)):
+            powers = range(math.floor(low) - 1, math.ceil(high) + 2)
+            every = [power + math.log10(m) for power in powers for m in multiples]
+            first = max(i for i, tick in enumerate(every) if tick <= low + 1e-9)
+            last = min(i for i, tick in enumerate(every) if tick >= high - 1e-9 and i > first)
+            found = every[first : last + 1]
+            if len(found) <= 7:
+                break
+        return cls(found[0], found[-1], start, end, tuple(found))
+
     def place(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -137,12 +156,13 @@ def _kept(point: tuple[float, float], log_y: bool) -> tuple[float, float] | None
     return (x, y) if math.isfinite(x) and math.isfinite(y) else None
 
 
-def _drawn(
-    i: int, name: str, line: Sequence[tuple[float, float] | None], x: _Axis, y: _Axis, width: int
-) -> list[str]:
-    """The line of series ``i``, a dot where a point stands alone, and its entry in the legend."""
+def _style(i: int) -> str:
     colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
-    style = f'stroke="{colour}" stroke-width="2"' + (f' stroke-dasharray="{dash}"' if dash else "")
+    return f'stroke="{colour}" stroke-width="2"' + (f' stroke-dasharray="{dash}"' if dash else "")
+
+
+def _drawn(i: int, line: Sequence[tuple[float, float] | None], x: _Axis, y: _Axis) -> list[str]:
+    """The line of series ``i``, and a dot where a point stands alone."""
     path, body = "", []
     for j, point in enumerate(line):
         if point is None:
@@ -153,13 +173,18 @@ def _drawn(
         path += f"{'L' if before else 'M'}{at}"
         if not before and not after:
             cx, cy = at.split()
-            body.append(f'<circle cx="{cx}" cy="{cy}" r="3" fill="{colour}"/>')
+            body.append(f'<circle cx="{cx}" cy="{cy}" r="3" fill="{COLOURS[i % len(COLOURS)]}"/>')
     if path:
-        body.append(f'<path d="{path}" fill="none" stroke-linejoin="round" {style}/>')
-    top = TOP + 14 + 16 * i
-    body.append(f'<path d="M{width - RIGHT - 150} {top - 4}h24" fill="none" {style}/>')
-    body.append(f'<text x="{width - RIGHT - 120}" y="{top}">{escape(name)}</text>')
+        body.append(f'<path d="{path}" fill="none" stroke-linejoin="round" {_style(i)}/>')
     return body
+
+
+def _legend(i: int, name: str, width: int) -> list[str]:
+    top = TOP + 14 + 16 * i
+    return [
+        f'<path d="M{width - RIGHT - 150} {top - 4}h24" fill="none" {_style(i)}/>',
+        f'<text x="{width - RIGHT - 120}" y="{top}">{escape(name)}</text>',
+    ]
 
 
 def _number(value: float) -> str:

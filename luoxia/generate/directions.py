@@ -1,8 +1,9 @@
 """Directions in W that change one thing about a picture, and how far each changes that and nothing else.
 
-Three kinds: SeFa's, the eigenvectors of A^T A where A stacks the layers' affine maps (Shen and Zhou, arXiv:2007.06600);
-GANSpace's, the principal components of w (Härkönen et al., arXiv:2004.02546); and those of attributes that are measured
-on pictures. For the last, attributes y are regressed on w, y = B^T (w - mean) + e, and the direction of attribute j is the
+Four kinds: SeFa's, the eigenvectors of A^T A where A stacks the layers' affine maps (Shen and Zhou, arXiv:2007.06600);
+GANSpace's, the principal components of w (Härkönen et al., arXiv:2004.02546); those of attributes that real
+pictures are labelled with (:mod:`luoxia.generate.boundaries`); and those of attributes that are measured on pictures. For
+the last, attributes y are regressed on w, y = B^T (w - mean) + e, and the direction of attribute j is the
 shortest move, in the metric of W's covariance S, that changes it by one standard deviation and the others not at all:
 
     d_j = S B (B^T S B)^-1 e_j.
@@ -30,12 +31,14 @@ from luoxia.core.folder import write_atomically
 from luoxia.data.faces import LEFT_EYE, MOUTH, RIGHT_EYE, FaceFinder
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import Dense
+from luoxia.train.randomness import generator
 
 SEEN, ASKED = 2_000, 64  # pictures that attributes are learned from, and on which strength is measured
 RIDGE = 1e-2  # of the mean variance of w, added to the regression
 LOOK = 192  # pixels at which faces are looked for in small pictures
 LIPS, CHIN, NOSE = (13, 14), 152, 1  # points of the mesh: the lips' inner edges, chin and tip of the nose
 MOST = 10.0  # steps of one direction
+PLACE = 0xD1  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 UNSUPERVISED = 6  # directions of SeFa and of GANSpace each
 Measure = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float64]]]
 Watch = Callable[[int, int], None]
@@ -43,7 +46,8 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Direction:
-    """``vector`` (w_dim,): one step of it is one standard deviation. ``how`` is "attribute", "sefa" or "ganspace".
+    """``vector`` (w_dim,): one step of it is one standard deviation. ``how`` is "attribute", "boundary", "sefa" or
+    "ganspace".
 
     ``own`` is what a step moves its own attribute by, in standard deviations, and ``others`` the most that it moves
     another; both None for directions that have no attribute."""
@@ -111,12 +115,12 @@ def attributes(
     watch: Watch = lambda *_: None,
 ) -> list[Direction]:
     """The directions of what ``measure`` finds in ``count`` pictures; a value that is not finite leaves a picture out."""
-    random = torch.Generator(portraits.runtime.device).manual_seed(seed)
-    w = _drawn(portraits, count, random)
+    random = generator(portraits.runtime.device, seed, PLACE)
+    w = drawn(portraits, count, random)
     found: dict[str, NDArray[np.float64]] = {}
     total = count
     for start in range(0, count, ASKED):  # measuring takes longer than drawing: both are told of
-        some = measure(portraits.pictures(_repeated(portraits, w[start : start + ASKED])))
+        some = measure(portraits.pictures(repeated(portraits, w[start : start + ASKED])))
         found = {name: np.concatenate([found.get(name, values[:0]), values]) for name, values in some.items()}
         total = count + 2 * ASKED * len(found)
         watch(min(start + ASKED, count), total)
@@ -149,29 +153,30 @@ def attributes(
         watch(done, total)
         return values
 
-    return _measured(portraits, names, vectors, counted, spread, random)
+    return measured(portraits, names, vectors, counted, spread, random)
 
 
-def _measured(
+def measured(
     portraits: Portraits,
     names: list[str],
     vectors: Tensor,
     measure: Measure,
     spread: NDArray[np.float64],
     random: torch.Generator,
+    how: str = "attribute",
 ) -> list[Direction]:
-    """What a step to both sides does on fresh pictures."""
+    """Directions from ``vectors`` (K, w_dim), with what a step to both sides does on fresh pictures, by ``spread`` (K,)."""
     w = (
-        0.7 * (_drawn(portraits, ASKED, random) - portraits.network.mapping.w_avg)
+        0.7 * (drawn(portraits, ASKED, random) - portraits.network.mapping.w_avg)
         + portraits.network.mapping.w_avg
     )
     made = []
     for j, name in enumerate(names):
         vector = vectors[j].to(w.device)
-        high, low = (measure(portraits.pictures(_repeated(portraits, w + s * vector))) for s in (1, -1))
+        high, low = (measure(portraits.pictures(repeated(portraits, w + s * vector))) for s in (1, -1))
         change = [float(np.nanmean(high[n] - low[n])) / 2 / spread[k] for k, n in enumerate(names)]
         others = max((abs(c) for k, c in enumerate(change) if k != j), default=0.0)
-        made.append(Direction(name, vectors[j], "attribute", change[j], others))
+        made.append(Direction(name, vectors[j], how, change[j], others))
     return made
 
 
@@ -185,7 +190,7 @@ def sefa(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
     # Rows of nothing stay so: a StyleGAN3 may never have learned to turn its input.
     stacked = torch.cat([a / a.norm(dim=1, keepdim=True).clamp_min(1e-12) for a in affines]).double()
     _, vectors = torch.linalg.eigh(stacked.T @ stacked)
-    w = _drawn(portraits, SEEN, torch.Generator(portraits.runtime.device).manual_seed(0)).double()
+    w = drawn(portraits, SEEN, generator(portraits.runtime.device, 0, PLACE)).double()
     best = vectors.flip(1)[:, :count].T
     return [
         Direction(f"sefa-{i}", (v * (w @ v).std()).float().cpu(), "sefa")
@@ -195,7 +200,7 @@ def sefa(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
 
 def ganspace(portraits: Portraits, count: int = UNSUPERVISED) -> list[Direction]:
     """Principal components of w, each as long as its standard deviation."""
-    w = _drawn(portraits, SEEN, torch.Generator(portraits.runtime.device).manual_seed(0)).double()
+    w = drawn(portraits, SEEN, generator(portraits.runtime.device, 0, PLACE)).double()
     _, sizes, rows = torch.linalg.svd(w - w.mean(0), full_matrices=False)
     scaled = _signed(rows[:count]) * (sizes[:count, None] / (len(w) - 1) ** 0.5)
     return [Direction(f"pca-{i}", v.float().cpu(), "ganspace") for i, v in enumerate(scaled, 1)]
@@ -208,21 +213,24 @@ def _signed(vectors: Tensor) -> Tensor:
 
 
 def learn(portraits: Portraits, *, seed: int = 0, watch: Watch = lambda *_: None) -> list[Direction]:
-    """All three kinds. Expressions are among the attributes where faces are found in most of the model's pictures."""
+    """All kinds. Expressions are among the attributes where faces are found in most of the model's pictures; boundaries
+    where the model learned from pictures whose attributes are known."""
+    from luoxia.generate import boundaries  # builds on this file
+
     measure: Measure = statistics
     if portraits.config.channels == 3:
         with contextlib.suppress(UserError):  # without LiteRT the pixels' attributes are what there is
             finder = FaceFinder()
             some = portraits.pictures(
-                _repeated(
+                repeated(
                     portraits,
-                    _drawn(portraits, 32, torch.Generator(portraits.runtime.device).manual_seed(seed)),
+                    drawn(portraits, 32, generator(portraits.runtime.device, seed, PLACE)),
                 )
             )
             if np.isfinite([_of_face(finder, p)[0] for p in some]).mean() > 0.5:
                 measure = expressions(finder)
     found = attributes(portraits, measure, seed=seed, watch=watch) if portraits.config.channels == 3 else []
-    return [*found, *sefa(portraits), *ganspace(portraits)]
+    return [*boundaries.of_avatars(portraits, seed=seed), *found, *sefa(portraits), *ganspace(portraits)]
 
 
 def write(directions: list[Direction], to: Path) -> None:
@@ -264,7 +272,7 @@ def edited(ws: Tensor, directions: list[Direction], changes: dict[str, float]) -
 
 
 @torch.inference_mode()
-def _drawn(portraits: Portraits, count: int, random: torch.Generator) -> Tensor:
+def drawn(portraits: Portraits, count: int, random: torch.Generator) -> Tensor:
     """w (count, w_dim)."""
     config = portraits.config
     z = torch.randn(count, config.z_dim, generator=random, device=random.device)
@@ -272,5 +280,5 @@ def _drawn(portraits: Portraits, count: int, random: torch.Generator) -> Tensor:
     return portraits.network.mapping(z, c)[:, 0].clone()
 
 
-def _repeated(portraits: Portraits, w: Tensor) -> Tensor:
+def repeated(portraits: Portraits, w: Tensor) -> Tensor:
     return w[:, None].repeat(1, portraits.config.num_ws, 1)

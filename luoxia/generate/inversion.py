@@ -29,6 +29,7 @@ from luoxia.evaluate.perceptual import Perceptual
 from luoxia.generate.portraits import Portraits
 from luoxia.models.stylegan import StyledConv, StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
+from luoxia.train.randomness import generator
 
 SPACES = ("w", "w+")
 RATE, NOISE, WHITE = (
@@ -39,6 +40,7 @@ RATE, NOISE, WHITE = (
 PIXELS = 0.4  # weight of the squared difference of pixels beside the perceptual distance
 NEAR = 0.002  # weight of the distance between W+'s styles and their mean, in variances of W
 TUNING = 3e-4  # Adam's rate for the generator
+PLACE = 0x1A  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 SHOWN, LOOKS = 8, 50  # pictures of the way that are kept, and at least so many that are shown meanwhile
 LIKENESS = 17.0  # dB: below, a photograph is not what the model draws, or the search was too short
 FORMAT = "1"
@@ -60,6 +62,35 @@ class Inversion:
     tuned: dict[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How near a search has come: ``picture`` uint8 (C, H, W), its perceptual ``distance``, and ``psnr`` in dB."""
+
+    picture: np.ndarray
+    distance: float
+    psnr: float
+
+
+def stages(
+    portraits: Portraits,
+    target: np.ndarray,
+    *,
+    steps: tuple[int, int, int] = (300, 200, 200),
+    seed: int = 0,
+    watch: Watch = lambda *_: None,
+) -> tuple[Outcome, Outcome, Outcome]:
+    """What one search after ``target`` has found in W, then in W+, then with a tuned generator, in so many ``steps``."""
+    search = _search(portraits, target, seed)
+    (in_w, in_wide, tuning), total = steps, sum(steps)
+    search.run(in_w, lambda i: watch(i + 1, total))
+    of_w = search.outcome()
+    search.widen()
+    search.run(in_wide, lambda i: watch(in_w + i + 1, total))
+    of_wide = search.outcome()
+    search.tune(tuning, lambda i: watch(in_w + in_wide + i + 1, total))
+    return of_w, of_wide, search.outcome()
+
+
 def invert(
     portraits: Portraits,
     target: np.ndarray,
@@ -74,7 +105,6 @@ def invert(
     """Find ``target`` uint8 (C, H, W) of the model's size, in ``steps``, then tune the generator for ``tune`` more.
 
     ``show`` hears pictures on the way; what it or ``watch`` raises ends the search."""
-    config, device = portraits.config, portraits.runtime.device
     if space not in SPACES:
         raise UserError(f"there is no space {space!r}; give w or w+", f"没有空间 {space!r}；请给 w 或 w+")
     if not 10 <= steps <= 10_000 or not 0 <= tune <= 10_000:
@@ -82,10 +112,8 @@ def invert(
             f"{steps} steps and {tune} of tuning: give 10 to 10,000, and 0 to 10,000",
             f"{steps} 步与 {tune} 步微调：请给 10 到 10,000 与 0 到 10,000",
         )
-    wanted = torch.from_numpy(target)[None].to(device).float() / 127.5 - 1
-    see = Perceptual(device)
-    network = copy.deepcopy(portraits.network)  # its noise maps move
-    search = _Search(network, see, wanted, config.classes, seed)
+    search = _search(portraits, target, seed)
+    network = search.network
     in_w = steps if space == "w" else steps // 2
     way, total = [], steps + tune
     kept = set(np.linspace(0, total, SHOWN).round().astype(int).tolist())
@@ -104,10 +132,7 @@ def invert(
         search.run(steps - in_w, lambda i: note(in_w + i + 1))
     before = {k: v.clone() for k, v in network.state_dict().items()} if tune else {}
     search.tune(tune, lambda i: note(steps + i + 1))
-    with torch.no_grad():
-        found = search.picture()
-        distance = float(see.distance(found, see.maps(wanted)))
-    error = float((found.clamp(-1, 1) - wanted).square().mean()) / 4
+    outcome = search.outcome()
     noise = {name: layer.noise_const.detach().cpu() for name, layer in _layers(network).items()}
     tuned = {
         k: v.detach().cpu()
@@ -118,8 +143,16 @@ def invert(
         and not torch.equal(v, before[k])
     }
     ws = search.ws().detach()[0].cpu()
-    psnr = 10 * math.log10(1 / max(error, 1e-10))
-    return Inversion(portraits.told.name, space, ws, noise, distance, psnr, np.stack(way), tuned)
+    return Inversion(
+        portraits.told.name, space, ws, noise, outcome.distance, outcome.psnr, np.stack(way), tuned
+    )
+
+
+def _search(portraits: Portraits, target: np.ndarray, seed: int) -> _Search:
+    device = portraits.runtime.device
+    wanted = torch.from_numpy(target)[None].to(device).float() / 127.5 - 1
+    network = copy.deepcopy(portraits.network)  # its noise maps move
+    return _Search(network, Perceptual(device), wanted, portraits.config.classes, seed)
 
 
 class _Search:
@@ -130,7 +163,7 @@ class _Search:
     ) -> None:
         self.network, self.see, self.wanted, self.maps = network, see, wanted, see.maps(wanted)
         device, count = wanted.device, network.config.num_ws
-        self.random = torch.Generator(device).manual_seed(seed)
+        self.random = generator(device, seed, PLACE)
         with torch.no_grad():
             z = torch.randn(2_000, network.config.z_dim, generator=self.random, device=device)
             c = torch.arange(len(z), device=device) % classes if classes else None
@@ -160,6 +193,13 @@ class _Search:
     @torch.no_grad()
     def picture(self) -> Tensor:
         return self.network.synthesis(self.ws(), "const")
+
+    @torch.no_grad()
+    def outcome(self) -> Outcome:
+        found = self.picture()
+        error = float((found.clamp(-1, 1) - self.wanted).square().mean()) / 4
+        distance = float(self.see.distance(found, self.maps))
+        return Outcome(_bytes(found), distance, 10 * math.log10(1 / max(error, 1e-10)))
 
     def run(self, steps: int, note: Callable[[int], None]) -> None:
         optimizer = torch.optim.Adam([self.w, *self.noises], lr=RATE, betas=(0.9, 0.999))

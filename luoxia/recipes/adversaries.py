@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,23 @@ from luoxia.evaluate.pictures import grid
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
 from luoxia.recipes.vitals import GameVitals
-from luoxia.train.engine import Modules, Study, Training, to_bytes
+from luoxia.train.engine import Modules, Note, Study, Training, to_bytes
+from luoxia.train.randomness import generator
 
 PICTURES = 64
+VITALS, WAYS = 0x51, 0x52  # of the latents among all that is drawn from a seed
 ROWS, COLUMNS = 6, 12  # of the sheet of ways between latents
 Draw = Callable[
     [nn.Module, Tensor, Tensor | None], Tensor
 ]  # of the generator, latents (B, D) and classes (B,)
+
+
+@dataclass(frozen=True)
+class Besides:
+    """What generators of one kind are asked besides: more ``scores`` at checkpoints, and a ``study`` of their own."""
+
+    scores: Callable[[nn.Module], dict[str, float]]
+    study: Callable[[nn.Module, KernelScore, Note], Study]
 
 
 class Adversaries:
@@ -39,9 +50,11 @@ class Adversaries:
         *,
         latents: Draw | None = None,
         decode: Draw | None = None,
+        besides: Besides | None = None,
     ) -> None:
         self.images, self.seed, self.latent, self.classes = images, seed, latent, classes
         self.draw, self.latents, self.decode = draw, latents, decode or draw
+        self.besides = besides
         self._score, self._watched = KernelScore(images, seed), GameVitals(images, seed)
         self.asked = np.arange(PICTURES) % classes if classes else None
 
@@ -60,7 +73,7 @@ class Adversaries:
             pictures=self.pictures,
             scores=self.scores,
             best=("kid", True),
-            facts=facts,
+            facts=facts | {"scores": self._score.facts},
             warnings=missing(self.images.size),
             study=self.study,
             labels=self.asked,
@@ -73,18 +86,19 @@ class Adversaries:
 
     @torch.no_grad()
     def scores(self, modules: Modules) -> dict[str, float]:
-        return self._score(lambda noise: self.pictures(modules, noise), self._device(modules))
+        found = self._score(lambda noise: self.pictures(modules, noise), self._device(modules))
+        return found | (self.besides.scores(modules["generator"]) if self.besides else {})
 
     @torch.no_grad()
     def vitals(self, modules: Modules) -> dict[str, float]:
-        made = self.pictures(modules, torch.Generator(self._device(modules)).manual_seed(self.seed))
+        made = self.pictures(modules, generator(self._device(modules), self.seed, VITALS))
         return self._watched(modules["discriminator"], made, self.asked)
 
     @torch.no_grad()
-    def study(self, modules: Modules) -> Study:
+    def study(self, modules: Modules, note: Note) -> Study:
         """Ways between latents: a generator that has learned the set has no seam in them."""
         model, device = modules["generator"], self._device(modules)
-        z = self._normal(2 * ROWS, torch.Generator(device).manual_seed(self.seed))
+        z = self._normal(2 * ROWS, generator(device, self.seed, WAYS))
         classes = self._classes(ROWS, device)
         ends = [z[:ROWS], z[ROWS:]]
         if self.latents is not None:
@@ -95,7 +109,11 @@ class Adversaries:
             return torch.from_numpy(to_bytes(self.decode(model, way, same)))
 
         ways = interpolation(decode, ends[0], ends[1], COLUMNS, spherical=self.latents is None)
-        return Study({}, {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(self.images.size))})
+        sheet = {"interpolations": grid(ways, COLUMNS, enlarge=enlargement(self.images.size))}
+        if self.besides is None:
+            return Study({}, sheet)
+        more = self.besides.study(model, self._score, note)
+        return Study(more.scores, sheet | more.pictures, more.tables)
 
     def _normal(self, count: int, noise: torch.Generator) -> Tensor:
         return torch.randn(count, self.latent, generator=noise, device=noise.device)

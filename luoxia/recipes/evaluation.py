@@ -1,19 +1,20 @@
-"""What a run has come to: distances to held-out pictures, likelihood beside its baselines, and whether it copies.
+"""What a run or a model has come to: distances to held-out pictures, likelihood beside its baselines, and whether it copies.
 
-Kept in the run's folder as ``evaluation.json``, in ``report.html``, and with its pictures in ``evaluation/``: samples
-above their nearest training pictures, and what the recipe's study shows. Numbers of different extractors do not compare; the name of the one used stands beside them.
+Kept in a folder, a run's in its own, as ``evaluation.json``, in ``report.html``, and with its pictures in
+``evaluation/``: samples above their nearest training pictures, and what the recipe's study shows. Numbers of different
+extractors do not compare; the name of the one used stands beside them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
@@ -22,35 +23,57 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate.classify import train_classifier
 from luoxia.evaluate.distribution import frechet_distance, kernel_distance, precision_recall_density_coverage
 from luoxia.evaluate.likelihood import gaussian_mixture, independent_pixels, levels_of
-from luoxia.evaluate.memorisation import comparison, memorisation
-from luoxia.recipes import session
-from luoxia.recipes.kernel_score import drawn, extractor_for
-from luoxia.recipes.report import write_report
+from luoxia.evaluate.memorisation import MemorisationReport, above_nearest, comparison, memorisation
+from luoxia.evaluate.realism import realism
+from luoxia.recipes import subject as subjects
+from luoxia.recipes.kernel_score import NEIGHBOURS, drawn, extractor_for
+from luoxia.recipes.report import write_model_report, write_report
+from luoxia.recipes.searches import Searches
+from luoxia.recipes.subject import Subject
+from luoxia.train.engine import Note
 from luoxia.train.randomness import generator
 
 MIXTURE = 256  # values of a picture up to which a mixture of Gaussians is fitted
 SURE = 0.9  # probability of its likeliest class from which a classifier has recognised a picture
 TRAINING_PICTURES = 2_000  # among which nearest neighbours are looked for
+ALPHA = 0.01  # p-value from which a sample is suspect; more where fewer than 99 pictures are held out
+RANKED = 16  # samples on the sheets of the best and the worst
+DISTANCES = (
+    "frechet_distance",
+    "kernel_distance",
+    "kernel_distance_std",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+)
 
 
 def evaluate(
-    folder: Path,
+    source: str | Path,
     runtime: Runtime,
     *,
     data: str | None = None,
     samples: int = 500,
     seed: int = 0,
-    note: Callable[[str, int, int], None] = lambda *_: None,
-) -> dict[str, Any]:
-    """Measure the run in ``folder`` on its own held-out pictures, or those of ``data``.
+    inversions: int = 0,
+    out: Path | None = None,
+    note: Note = lambda *_: None,
+) -> tuple[Path, dict[str, Any]]:
+    """Measure the run in folder ``source`` on its own held-out pictures, or those of ``data``; or a StyleGAN model on
+    ``data``. The folder of the results and what they are.
 
-    ``note`` hears what is being looked at, how many pictures of it are done, and of how many.
+    ``inversions`` held-out pictures are looked for in a StyleGAN's space. ``note`` hears what is being looked at, how
+    much of it is done, and of how much.
     """
-    if not 100 <= samples <= 50_000:
+    if not 100 <= samples <= 50_000 or not 0 <= inversions <= 1_000:
         raise UserError(
-            f"samples is {samples}; give 100 to 50,000", f"samples 为 {samples}；请给 100 到 50,000"
+            f"samples is {samples} and inversions {inversions}; give 100 to 50,000 and 0 to 1,000",
+            f"samples 为 {samples}，inversions 为 {inversions}；请给 100 到 50,000 与 0 到 1,000",
         )
-    run, images, training, modules = session.open_model(folder, runtime, data)
+    subject = subjects.find(str(source), runtime, data, out)
+    search = Searches(subject.source, runtime, inversions, seed) if inversions else None
+    images, training, modules = subject.images, subject.training, subject.modules
     real = images.images[images.held_out]
     with torch.no_grad():
         fake = drawn(
@@ -58,42 +81,103 @@ def evaluate(
         )
     chosen = extractor_for(images.size, runtime.device)
     random = np.random.Generator(np.random.PCG64(seed))
-    some = random.permutation(images.train)[:TRAINING_PICTURES]
-    parts = {"held out": real, "samples": fake, "training": images.images[np.sort(some)]}
+    some = np.sort(random.permutation(images.train)[:TRAINING_PICTURES])
+    parts = {"held out": real, "samples": fake, "training": images.images[some]}
     found = {
         name: chosen(pictures, lambda done, total, name=name: note(name, done, total))
         for name, pictures in parts.items()
     }
-    manifold = precision_recall_density_coverage(found["held out"], found["samples"])
-    kernel = kernel_distance(found["held out"], found["samples"], seed=seed)
-    copies = memorisation(found["samples"], found["training"], found["held out"], extractor=chosen.name)
+    rows = _comparisons(found, random, seed)
+    first = {k: v for k, v in rows[0].items() if k in DISTANCES}
+    unseen = len(found["held out"])
+    copies = memorisation(
+        found["samples"],
+        found["training"],
+        found["held out"],
+        extractor=chosen.name,
+        alpha=max(ALPHA, 1 / (unseen + 1)),
+    )
     report: dict[str, Any] = {
         "extractor": chosen.name,
         "samples": samples,
         "held_out": len(real),
-        "frechet_distance": frechet_distance(found["held out"], found["samples"]),
-        "kernel_distance": kernel.mean,
-        "kernel_distance_std": kernel.std,
-        **manifold._asdict(),
+        "training_looked_at": len(some),
+        "learned_from_these": subject.learned_from_these,
+        **first,
         "memorisation": copies.as_dict(),
         **({} if training.best[0] == "kid" else training.scores(modules)),  # the kernel distance stands above
     }
     if images.labels is not None:
-        report |= _classes(images, np.sort(some), found, chosen.name, training.labels)
+        report |= _classes(images, some, found, chosen.name, training.labels)
     if "bits_per_dim" in report:
         report |= _baselines(images, seed)
-    pictures = {"nearest": comparison(fake, parts["training"], copies)}
-    if training.study is not None:
-        study = training.study(modules)
+    pictures = {"nearest": comparison(fake, parts["training"], copies)} | _ranked(fake, parts, found, copies)
+    studies = [] if training.study is None else [training.study(modules, note)]
+    studies += [] if search is None else [search.study(real, note)]
+    tables = {"comparisons": rows}
+    for study in studies:
         report |= study.scores
         pictures |= study.pictures
+        tables |= study.tables
+    depends = {"scores": training.facts["scores"]} if "scores" in training.facts else {}
+    _keep(subject, report | {"tables": tables} | depends, pictures)
+    return subject.folder, report
+
+
+def _comparisons(
+    found: dict[str, NDArray[np.float32]], random: np.random.Generator, seed: int
+) -> list[dict[str, Any]]:
+    """Distances of samples from held-out pictures; what as many training pictures reach in their place, which is as
+    near as a generator comes; and of samples from training pictures."""
+    training, samples = found["training"], found["samples"]
+    stand_in = training[np.sort(random.permutation(len(training))[: len(samples)])]
+    pairs = {
+        "samples_with_held_out": (found["held out"], samples),
+        "training_with_held_out": (found["held out"], stand_in),
+        "samples_with_training": (training, samples),
+    }
+    rows = []
+    for compared, (a, b) in pairs.items():
+        kernel = kernel_distance(a, b, seed=seed)
+        manifold = precision_recall_density_coverage(a, b, min(NEIGHBOURS, len(a) - 1, len(b) - 1))
+        rows.append(
+            {
+                "compared": compared,
+                "n": f"{len(b)}, {len(a)}",
+                "frechet_distance": frechet_distance(a, b),
+                "kernel_distance": kernel.mean,
+                "kernel_distance_std": kernel.std,
+                **manifold._asdict(),
+            }
+        )
+    return rows
+
+
+def _ranked(
+    fake: NDArray[np.uint8],
+    parts: dict[str, NDArray[np.uint8]],
+    found: dict[str, NDArray[np.float32]],
+    copies: MemorisationReport,
+) -> dict[str, Image]:
+    """The likeliest and the unlikeliest samples above their nearest training pictures."""
+    likely = realism(found["training"], found["samples"])
+    best, worst = (np.argsort(sign * likely, kind="stable")[:RANKED] for sign in (-1, 1))
+    return {
+        "best": above_nearest(fake, parts["training"], copies.indices, best),
+        "worst": above_nearest(fake, parts["training"], copies.indices, worst),
+    }
+
+
+def _keep(subject: Subject, report: dict[str, Any], pictures: dict[str, Image]) -> None:
     for name, picture in pictures.items():
-        with write_atomically(run.folder / "evaluation" / f"{name}.png") as file:
+        with write_atomically(subject.folder / "evaluation" / f"{name}.png") as file:
             picture.save(file, "PNG")
-    with write_atomically(run.folder / "evaluation.json") as file:
-        file.write(json.dumps(report, indent=1).encode())
-    write_report(run)
-    return report
+    with write_atomically(subject.folder / "evaluation.json") as file:
+        file.write(json.dumps(report, ensure_ascii=False, indent=1).encode())
+    if subject.run is not None:
+        write_report(subject.run)
+    else:
+        write_model_report(subject.folder, subject.facts)
 
 
 def _classes(

@@ -1,8 +1,12 @@
-"""How near a generator's samples are to held-out pictures, while it trains: the score that ranks its checkpoints."""
+"""How near a generator's samples are to held-out pictures, while it trains.
+
+The kernel distance ranks its checkpoints; the other distances come from the same features and cost next to nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +16,17 @@ from torch import Tensor
 from luoxia.core.language import Text
 from luoxia.data.images import ImageSet
 from luoxia.evaluate import features
-from luoxia.evaluate.distribution import kernel_distance
+from luoxia.evaluate.distribution import frechet_distance, kernel_distance, precision_recall_density_coverage
 from luoxia.evaluate.features import Extractor
 from luoxia.train.engine import to_bytes
+from luoxia.train.randomness import generator
 from luoxia.weights import catalogue
 
 SMALL = 16  # pixels a side up to which pixels themselves are the features: no network was trained on less
 PICTURES = 256  # on each side; the estimate is unbiased, so few pictures cost precision alone
 NETWORK = "efficientnet-lite0"
+PLACE = 0x4D  # of the latents among all that is drawn from a seed
+NEIGHBOURS = 5  # that precision, recall, density and coverage look to
 
 
 def extractor_for(size: int, device: torch.device | str = "cpu") -> Extractor:
@@ -49,14 +56,17 @@ def drawn(draw: Callable[[int], Tensor], count: int) -> NDArray[np.uint8]:
 
 
 class KernelScore:
-    """Kernel distance (Binkowski et al. 2018) of samples to held-out pictures; to training ones where too few are.
+    """Kernel distance (Binkowski et al. 2018) of samples to held-out pictures, to training ones where too few are held
+    out (``against`` says which), and the other distances of :mod:`luoxia.evaluate.distribution` beside it.
 
     The features of the real pictures are computed once, at the first call.
     """
 
     def __init__(self, images: ImageSet, seed: int) -> None:
         self.seed = seed
-        places = images.held_out if len(images.held_out) >= PICTURES // 2 else images.train
+        enough = len(images.held_out) >= PICTURES // 2
+        places = images.held_out if enough else images.train
+        self.against = "held out" if enough else "training"
         chosen = np.random.Generator(np.random.PCG64(seed)).permutation(places)[:PICTURES]
         self._real = images.images[np.sort(chosen)]
         self._reference: tuple[Extractor, NDArray[np.float32]] | None = None
@@ -72,6 +82,23 @@ class KernelScore:
             extractor = extractor_for(self._real.shape[-1], device)
             self._reference = extractor, extractor(self._real)
         extractor, of_real = self._reference
-        noise = torch.Generator(device).manual_seed(self.seed)
+        # Weights are drawn from the seed itself: the same numbers as latents would be the rows of the first layer.
+        noise = generator(device, self.seed, PLACE)
         of_samples = extractor(drawn(lambda _: draw(noise), PICTURES))
-        return {"kid": kernel_distance(of_real, of_samples, seed=self.seed).mean}
+        neighbours = min(NEIGHBOURS, len(of_real) - 1)
+        return {
+            "kid": kernel_distance(of_real, of_samples, seed=self.seed).mean,
+            "frechet_distance": frechet_distance(of_real, of_samples),
+            **precision_recall_density_coverage(of_real, of_samples, neighbours)._asdict(),
+        }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the numbers depend on, for a run's ``recipe.json``."""
+        small = self._real.shape[-1] <= SMALL
+        return {
+            "extractor": "pixels" if small else NETWORK,
+            "against": self.against,
+            "real": len(self._real),
+            "samples": PICTURES,
+        }

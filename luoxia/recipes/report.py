@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
+from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from luoxia.core import language
@@ -12,22 +14,44 @@ from luoxia.core.language import Text
 from luoxia.core.page import figure, table
 from luoxia.core.page import page as whole_page
 from luoxia.evaluate.pictures import curves
+from luoxia.recipes.evaluation_page import measured_by, perceptual, section
+from luoxia.recipes.names import NAMES, name
 from luoxia.train.run import Run
 
 SHOWN = 8  # sample grids on the page, evenly over the run
-TOGETHER = {  # curves that are read against each other
-    "logits": ("logit_real", "logit_fake"),
-    "bits per dimension": ("bits_per_dim", "held_out_bits_per_dim"),
-    "gradient norms": ("grad_elbo", "grad_d", "grad_g", "grad_r1"),
-}
 
 
-SHEETS = {
-    "nearest": Text("Samples above their nearest training pictures", "样本（上）及其最近的训练图片（下）"),
-    "reconstructions": Text("Held-out pictures above their reconstructions", "留出图片（上）及其重建（下）"),
-    "traversals": Text("One latent dimension a row, from -3 to 3", "每行一个潜变量维度，从 -3 到 3"),
-    "interpolations": Text("The way between two latents, a row each", "两个潜变量之间的过渡，每行一例"),
-}
+@dataclass(frozen=True)
+class Chart:
+    """Curves that are read against each other; ``log`` where they fall over decades, ``reach`` what the axis takes in."""
+
+    title: Text
+    members: tuple[str, ...]
+    log: bool = False
+    reach: tuple[float, ...] = ()
+
+
+SHARE = (0.0, 1.0)
+QUALITY = (  # of checkpoints
+    Chart(NAMES["frechet_distance"], ("held_out_frechet_distance",), log=True),
+    Chart(NAMES["kid"], ("held_out_kid",), log=True),
+    Chart(
+        Text("precision and recall", "精确率与召回率"), ("held_out_precision", "held_out_recall"), reach=SHARE
+    ),
+    Chart(
+        Text("density and coverage", "密度与覆盖率"), ("held_out_density", "held_out_coverage"), reach=SHARE
+    ),
+    Chart(NAMES["ppl"], ("held_out_ppl",), log=True),
+    Chart(NAMES["bits_per_dim"], ("bits_per_dim", "held_out_bits_per_dim")),
+)
+COURSE = (  # of training
+    Chart(Text("logits", "logit"), ("logit_real", "logit_fake")),
+    Chart(
+        Text("gradient norms", "梯度范数"),
+        ("grad_elbo", "grad_d", "grad_g", "grad_r1", "grad_path"),
+        log=True,
+    ),
+)
 
 
 def write_report(run: Run) -> None:
@@ -49,14 +73,30 @@ def page(run: Run, lang: str) -> str:
 <h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
 <div class="row">{_samples(run, lang)}</div>
 <h2>{say("Curves", "曲线")}</h2>
-<div class="row">{_curves(rows, Text("step", "步").in_(lang))}</div>
-{_evaluation(run, lang)}
+<p>{escape(_measured_by(run, rows, lang))}</p>
+<div class="row">{_curves(rows, lang)}</div>
+{section(run.folder, lang)}
 <h2>{say("Settings", "设置")}</h2>
 {table(_facts(run.recipe))}
 <h2>{say("Data and licences", "数据与许可")}</h2>
 {table({k: v for k, v in data.items() if k != "licence"})}
 <ul>{"".join(f"<li>{escape(str(line))}</li>" for line in data.get("licence", []))}</ul>"""
     return whole_page(title, body, lang)
+
+
+def write_model_report(folder: Path, facts: dict[str, Any]) -> None:
+    """``report.html`` of an evaluation that belongs to no run's page."""
+    lang = language.current()
+    title = Text(
+        f"{facts.get('model') or facts.get('run')} · evaluation",
+        f"{facts.get('model') or facts.get('run')} · 评估",
+    )
+    known = {k: v for k, v in facts.items() if k != "licence"}
+    lines = "".join(f"<li>{escape(str(line))}</li>" for line in facts.get("licence", []))
+    head = Text("Model and data", "模型与数据").in_(lang)
+    body = f"{section(folder, lang)}<h2>{head}</h2>{table(known)}<ul>{lines}</ul>"
+    with write_atomically(folder / "report.html") as file:
+        file.write(whole_page(title.in_(lang), body, lang).encode())
 
 
 def _samples(run: Run, lang: str) -> str:
@@ -82,42 +122,38 @@ def _findings(run: Run, lang: str) -> str:
     return f"<h2>{escape(head)}</h2><ul>{lines}</ul>"
 
 
-def _evaluation(run: Run, lang: str) -> str:
-    """What ``luoxia evaluate`` left, where it has been asked."""
-    try:
-        found = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def _measured_by(run: Run, rows: list[dict[str, Any]], lang: str) -> str:
+    """What the numbers of checkpoints depend on."""
+    told = measured_by(run.recipe.get("facts", {}).get("scores"), lang)
+    at = Text("At checkpoints: ", "检查点：").in_(lang) + told if told else ""
+    return f"{at} {perceptual(lang)}" if any("held_out_ppl" in row for row in rows) else at
+
+
+def _curves(rows: list[dict[str, Any]], lang: str) -> str:
+    names = {n: None for row in rows for n in row if n != "step"}
+    grouped = {n for chart in (*QUALITY, *COURSE) for n in chart.members}
+    alone = [Chart(Text(name(n, "en"), name(n, "zh")), (n,)) for n in names if n not in grouped]
+    return "".join(_drawn(chart, rows, lang) for chart in (*QUALITY, *COURSE, *alone))
+
+
+def _drawn(chart: Chart, rows: list[dict[str, Any]], lang: str) -> str:
+    series = {name(n, lang): [(row["step"], row[n]) for row in rows if n in row] for n in chart.members}
+    series = {n: points for n, points in series.items() if points}
+    values = [y for points in series.values() for _, y in points if math.isfinite(y)]
+    if not values:
         return ""
-    pictures = sorted((run.folder / "evaluation").glob("*.png"))
-    shown = "".join(
-        figure(p.read_bytes(), SHEETS.get(p.stem, Text(p.stem, p.stem)).in_(lang)) for p in pictures
+    log = chart.log and min(values) > 0
+    svg = curves(
+        series,
+        title=chart.title.in_(lang),
+        x_label=Text("step", "步").in_(lang),
+        y_label="",
+        log_y=log,
+        reach=chart.reach,
+        width=480,
+        height=280,
     )
-    head = Text("Evaluation", "评估").in_(lang)
-    return f'<h2>{head}</h2>{table(readable(found))}<div class="row wide">{shown}</div>'
-
-
-def readable(evaluation: dict[str, Any]) -> dict[str, str]:
-    """An evaluation's numbers as a person reads them; of the memorisation check its share and z."""
-    numbers = {k: v for k, v in evaluation.items() if k != "memorisation"}
-    copies = evaluation["memorisation"]
-    return {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in numbers.items()} | {
-        "nearer_to_training_than_unseen": f"{copies['share']:.3f}",
-        "memorisation_z": f"{copies['z']:.2f}",
-    }
-
-
-def _curves(rows: list[dict[str, Any]], x_label: str) -> str:
-    names = {name: None for row in rows for name in row if name != "step"}
-    charts = {title: [n for n in members if n in names] for title, members in TOGETHER.items()}
-    grouped = {n for members in charts.values() for n in members}
-    charts |= {n: [n] for n in names if n not in grouped}
-    drawn = []
-    for title, members in charts.items():
-        series = {n: [(row["step"], row[n]) for row in rows if n in row] for n in members}
-        if any(series.values()):
-            chart = curves(series, title=title, x_label=x_label, y_label="", width=480, height=280)
-            drawn.append(f"<figure>{chart}</figure>")
-    return "".join(drawn)
+    return f"<figure>{svg}</figure>"
 
 
 def _facts(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from luoxia.objectives.style import (
     StyleGeneratorLoss,
     Styles,
 )
-from luoxia.recipes.adversaries import Adversaries
+from luoxia.recipes.adversaries import Adversaries, Besides
+from luoxia.recipes.stylegan_study import StyleGANStudy
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 
@@ -130,18 +131,6 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
         phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
 
-    sides = Adversaries(
-        images,
-        seed,
-        settings.latent,
-        config.classes,
-        lambda model, z, c: model(z, c, noise_mode="const"),
-        # Straight ways in w, where the path length has been made even.
-        latents=lambda model, z, c: cast(StyleGAN, model).mapping(z, c, truncation_psi=0.7)[:, 0],
-        decode=lambda model, w, _: cast(StyleGAN, model).synthesis(
-            w[:, None].repeat(1, config.num_ws, 1), "const"
-        ),
-    )
     modules: dict[str, torch.nn.Module] = {
         "generator": generator,
         "discriminator": discriminator,
@@ -153,7 +142,25 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     def more() -> dict[str, float]:
         return {"augment_p": float(adaptive.p)} if adaptive else {}
 
-    return sides.training(modules, phases, facts, more=more)
+    return sides(config, images, seed).training(modules, phases, facts, more=more)
+
+
+def sides(config: StyleGANConfig | StyleGAN3Config, images: ImageSet, seed: int) -> Adversaries:
+    """What generators of this form show and are measured by, in training and after it."""
+    besides = StyleGANStudy(images, seed, config.z_dim, config.classes)
+    return Adversaries(
+        images,
+        seed,
+        config.z_dim,
+        config.classes,
+        lambda model, z, c: model(z, c, noise_mode="const"),
+        # Straight ways in w, where the path length has been made even.
+        latents=lambda model, z, c: cast(StyleGAN, model).mapping(z, c, truncation_psi=0.7)[:, 0],
+        decode=lambda model, w, _: cast(StyleGAN, model).synthesis(
+            w[:, None].repeat(1, config.num_ws, 1), "const"
+        ),
+        besides=Besides(besides.scores, besides.study),
+    )
 
 
 def _about(size: int) -> list[int]:

@@ -26,7 +26,7 @@ from luoxia.models.vae import VAE, VAEConfig
 from luoxia.objectives.elbo import ELBO, importance_weighted_bound
 from luoxia.objectives.likelihood import Bernoulli, DiscretisedLogistic, Gaussian, Likelihood
 from luoxia.objectives.phase import Phase
-from luoxia.train.engine import Modules, Study, Training, to_bytes, to_tensor
+from luoxia.train.engine import Modules, Note, Study, Training, to_bytes, to_tensor
 from luoxia.train.settings import Settings
 
 PICTURES = 64  # of a sample sheet
@@ -126,7 +126,7 @@ def build(settings: VAESettings, images: ImageSet, seed: int) -> Training:
         return {"used_latent": float(active_units(mu).double().mean())}
 
     @torch.no_grad()
-    def study(modules: Modules) -> Study:
+    def study(modules: Modules, note: Note) -> Study:  # noqa: ARG001
         """The tighter bound, what is kept of a picture, and what each unit of the latent means."""
         model = cast(VAE, modules["vae"])
         device = next(model.parameters()).device

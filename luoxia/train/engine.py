@@ -34,14 +34,20 @@ from luoxia.train.schedule import Schedule
 from luoxia.train.settings import Settings
 
 Modules = Mapping[str, nn.Module]
+Note = Callable[
+    [str, int, int], None
+]  # hears what is being looked at, how much of it is done, and of how much
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is looked at when a model is evaluated: more ``scores``, and sheets of ``pictures`` by name."""
+    """What is looked at when a model is evaluated: more ``scores``, sheets of ``pictures`` and ``tables`` by name.
+
+    A table is a list of rows, each with the same names."""
 
     scores: dict[str, float]
     pictures: dict[str, Image]
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Training:
     best: tuple[str, bool]
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[Text, ...] = ()
-    study: Callable[[Modules], Study] | None = None
+    study: Callable[[Modules, Note], Study] | None = None
     labels: NDArray[np.int64] | None = None
     vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
     entrances: tuple[str, ...] = ("forward",)

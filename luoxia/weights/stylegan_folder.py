@@ -81,6 +81,12 @@ def is_one(name_or_path: str) -> bool:
         return False
 
 
+def is_known(name_or_path: str) -> bool:
+    """Whether :func:`find` has something to find: a StyleGAN of the catalogue, or one that :func:`is_one` sees."""
+    entry = catalogue.CATALOGUE.get(name_or_path)
+    return entry.kind == "pictures" if entry is not None else is_one(name_or_path)
+
+
 def find(name_or_path: str | Path) -> StyleGANFolder:
     """The model of that catalogue id, of the user's own under that name, or in that folder, be it a run's."""
     name = str(name_or_path)

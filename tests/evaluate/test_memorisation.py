@@ -9,7 +9,7 @@ import pytest
 from scipy import spatial, stats
 
 from luoxia.core.errors import UserError
-from luoxia.evaluate.memorisation import MemorisationReport, comparison, memorisation
+from luoxia.evaluate.memorisation import MemorisationReport, comparison, leave_one_out, memorisation
 from luoxia.evaluate.neighbours import nearest
 
 
@@ -110,3 +110,31 @@ def test_the_report_and_its_picture(draw: np.random.Generator) -> None:
     np.testing.assert_array_equal(picture[:4, :4], copied)  # the copy comes first, and below it its original
     np.testing.assert_array_equal(picture[4:8, :4], copied)
     assert not np.array_equal(picture[8:12, :4], copied)
+
+
+def test_nearer_than_training_pictures_to_each_other_by_hand() -> None:
+    """Pictures at 0, 1, 3, 7, 15 lie 1, 1, 2, 4, 8 from their nearest others: the first quartile is 1, the median 2."""
+    train = np.array([[0.0], [1.0], [3.0], [7.0], [15.0]])
+    assert [leave_one_out(train, q) for q in (0, 0.25, 0.5, 1)] == pytest.approx([1, 1, 2, 8])
+    assert leave_one_out(train, 0.625) == pytest.approx(
+        3
+    )  # half way between the third and the fourth of five
+    samples, held_out = np.array([[3.5], [5.1], [40.0], [15.0]]), np.linspace(0, 9, 20)[:, None]
+    report = report_of(samples, train, held_out, alpha=0.05, quantile=0.5)
+    assert report.nearer.tolist() == [True, True, False, True]
+    assert report.as_dict()["nearer"] == 3
+    assert report.bound == pytest.approx(2)
+    with pytest.raises(UserError, match="two vectors"):
+        leave_one_out(train[:1], 0.5)
+
+
+def test_copies_count_as_nearer_and_fresh_draws_hardly(draw: np.random.Generator) -> None:
+    train, held_out, fresh = (
+        draw.normal(size=(800, 6)),
+        draw.normal(size=(150, 6)),
+        draw.normal(size=(300, 6)),
+    )
+    copies = train[:5] + 1e-4
+    report = report_of(np.concatenate((copies, fresh)), train, held_out)
+    assert report.nearer[:5].all()
+    assert report.nearer[5:].mean() < 0.04  # about one in a hundred

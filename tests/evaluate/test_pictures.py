@@ -95,6 +95,25 @@ def test_logarithmic_axis() -> None:
     assert math.isclose(min(ticks(root, "end")), 1e-3)
 
 
+def test_the_axis_takes_in_what_it_is_told() -> None:
+    root = drawn(curves({"a": [(0, 0.0), (1, 0.0)]}, title="t", x_label="x", y_label="y", reach=(0, 1)))
+    assert (min(ticks(root, "end")), max(ticks(root, "end"))) == (0, 1)
+
+
+def test_logarithmic_ticks_are_round_numbers_about_the_values() -> None:
+    for values, expected in [
+        ([3.0, 40.0], {2, 5, 10, 20, 50}),
+        ([0.09, 0.42], {0.09, 0.1, 0.2, 0.3, 0.4, 0.5}),
+        ([1.0, 1e4], {1, 10, 100, 1000, 10_000}),
+        ([7.0, 7.0], {7, 8}),
+        ([282.0, 333.0], {200, 300, 400}),
+        ([1.0, 1.0], {1, 2}),
+    ]:
+        series = {"a": list(enumerate(values))}
+        root = drawn(curves(series, title="t", x_label="x", y_label="y", log_y=True))
+        assert set(ticks(root, "end")) == expected, values
+
+
 def test_what_is_not_finite_breaks_the_line() -> None:
     nan, inf = float("nan"), float("inf")
     points = [(0, 1.0), (1, 2.0), (2, nan), (3, 1.0), (4, inf), (5, 1.0), (6, 1.0)]

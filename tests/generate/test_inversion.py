@@ -90,6 +90,22 @@ def test_pictures_of_the_way_are_shown_and_a_listener_can_end_it(
         inversion.invert(portraits, target, steps=100, watch=stop)
 
 
+def test_each_stage_comes_nearer_and_its_first_is_the_search_in_w(portraits: Portraits) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 16, 16)).astype(np.uint8)
+    told = []
+    in_w, wide, tuned = inversion.stages(
+        portraits, noise, steps=(40, 40, 60), watch=lambda *n: told.append(n)
+    )
+    alone = inversion.invert(portraits, noise, space="w", steps=40)
+    assert in_w.psnr == pytest.approx(alone.psnr, abs=1e-6)
+    assert np.array_equal(in_w.picture, alone.way[-1])
+    assert in_w.psnr < wide.psnr < tuned.psnr
+    assert in_w.distance > tuned.distance
+    for outcome in (in_w, wide, tuned):  # a byte's rounding aside
+        assert outcome.psnr == pytest.approx(10 * np.log10(255**2 / error(outcome.picture, noise)), abs=0.05)
+    assert told == [(i + 1, 140) for i in range(140)]
+
+
 def test_noise_stays_white(portraits: Portraits, target: np.ndarray) -> None:
     found = inversion.invert(portraits, target, steps=60)
     for noise in found.noise.values():

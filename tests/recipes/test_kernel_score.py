@@ -9,8 +9,15 @@ import pytest
 import torch
 
 from luoxia.core.runtime import resolve
+from luoxia.evaluate.distribution import (
+    frechet_distance,
+    kernel_distance,
+    precision_recall_density_coverage,
+)
+from luoxia.evaluate.features import pixels
 from luoxia.recipes import catalogue, kernel_score, session
 from luoxia.recipes.kernel_score import KernelScore
+from luoxia.train.engine import to_bytes
 from luoxia.train.run import Metrics
 from luoxia.train.settings import changed
 from tests.tiny_pictures import pictures
@@ -26,9 +33,24 @@ def real(noise: torch.Generator) -> torch.Tensor:
 
 def test_samples_of_the_set_score_near_nothing_and_noise_far_more():
     score = KernelScore(pictures(400), seed=0)
-    near = score(real, CPU)["kid"]
-    far = score(lambda noise: torch.rand(64, 3, 8, 8, generator=noise) * 2 - 1, CPU)["kid"]
-    assert abs(near) < 0.02 * far
+    near = score(real, CPU)
+    far = score(lambda noise: torch.rand(64, 3, 8, 8, generator=noise) * 2 - 1, CPU)
+    assert abs(near["kid"]) < 0.02 * far["kid"]
+    assert near["frechet_distance"] < 0.1 * far["frechet_distance"]
+    for share in ("precision", "recall", "density", "coverage"):
+        assert near[share] > 0.9
+        assert far[share] < 0.1
+
+
+def test_all_distances_are_of_the_same_pictures_and_the_kernel_is_what_it_was():
+    score, made = KernelScore(pictures(400), seed=2), []
+    found = score(lambda noise: made.append(real(noise)) or made[-1], CPU)
+    of_real = score._reference[1]
+    of_made = pixels()(to_bytes(torch.cat(made)))
+    assert score.facts == {"extractor": "pixels", "against": "training", "real": 256, "samples": 256}
+    assert found["kid"] == kernel_distance(of_real, of_made, seed=2).mean
+    assert found["frechet_distance"] == frechet_distance(of_real, of_made)
+    assert found["recall"] == precision_recall_density_coverage(of_real, of_made, 5).recall
 
 
 def test_a_score_depends_on_the_seed_and_not_on_earlier_calls():

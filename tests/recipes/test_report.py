@@ -8,6 +8,7 @@ import re
 import pytest
 from PIL import Image
 
+from luoxia.recipes.evaluation_page import section
 from luoxia.recipes.report import SHOWN, page, write_report
 from luoxia.train.run import Metrics, Run
 
@@ -67,3 +68,62 @@ def test_metrics_forget_what_a_resumed_run_does_again_and_a_line_cut_short(run):
     metrics.rewind(7)
     assert [row["step"] for row in metrics.read()] == list(range(1, 8))
     assert json.loads((run.folder / "recipe.json").read_text())["format"] == 1
+
+
+def test_quality_at_checkpoints_has_names_and_says_what_it_depends_on(tmp_path):
+    facts = {"scores": {"extractor": "pixels", "against": "training", "real": 90, "samples": 256}}
+    run = Run.begin(tmp_path / "run", {"recipe": "stylegan", "facts": facts})
+    for step in (1, 2, 3):
+        row = {
+            "kid": 0.5 / step,
+            "frechet_distance": 9.0 / step,
+            "precision": 0.1,
+            "recall": 0.2,
+            "ppl": 70.0,
+        }
+        Metrics(run.folder / "metrics.jsonl").add(
+            {"step": step, **{f"held_out_{k}": v for k, v in row.items()}}
+        )
+    html = page(run, "en")
+    assert "256 samples with 90 training pictures, on features of pixels" in html
+    titles = re.findall(r"<title>([^<]*)</title><text", html)
+    assert titles == [
+        "Fréchet distance (FID)",
+        "kernel distance (KID)",
+        "precision and recall",
+        "perceptual path length in W, at ends",
+    ]
+    assert "EfficientNet-Lite0 in the form of LPIPS" in html
+    assert "核距离（KID）" in page(run, "zh")
+
+
+def test_an_evaluation_has_its_tables_and_sheets_in_order(run):
+    found = {
+        "extractor": HOSTILE,
+        "precision": 0.12345,
+        "learned_from_these": False,
+        "memorisation": {"share": 0.1, "z": 2.0, "nearer": 3, "samples": 100, "bound": 1.5},
+        "tables": {
+            "truncation": [
+                {"psi": 0.0, "kid": 0.5, "precision": 1.0},
+                {"psi": 1.0, "kid": -0.1, "precision": 0.5},
+            ],
+            "inversions": [{"picture": 1, "w_plus_psnr": 20.123}, {"picture": "mean", "w_plus_psnr": 20.123}],
+        },
+    }
+    (run.folder / "evaluation.json").write_text(json.dumps(found))
+    (run.folder / "evaluation").mkdir()
+    for sheet in ("worst", "best", "truncation", "unheard"):
+        Image.new("RGB", (4, 4)).save(run.folder / "evaluation" / f"{sheet}.png")
+    html = section(run.folder, "en")
+    assert "<script" not in html
+    assert "<td>0.1235</td>" in html
+    assert "3 of 100" in html
+    assert "<th>truncation ψ</th><th>kernel distance (KID)</th><th>precision</th>" in html
+    assert "<th>W+, dB</th>" in html
+    assert "<td>mean</td><td>20.12</td>" in html
+    order = re.findall(r'alt="([^"]*)"', html)
+    assert [text.split()[0] for text in order] == ["The", "The", "The", "unheard"]
+    assert ["truncation" in order[0], "likeliest" in order[1], "unlikeliest" in order[2]] == [True] * 3
+    assert html.count("<svg") == 2  # the kernel distance and precision over truncation
+    assert "平均" in section(run.folder, "zh")

@@ -120,3 +120,20 @@ def test_pictures_of_other_sizes_are_told_how_to_be_cropped() -> None:
     with pytest.raises(UserError, match=r"24 pixels a side.*--size 16 or 32") as refusal:
         session.begin("stylegan", "odd.data", Path("runs/x"), resolve("cpu", "float32", 1))
     assert "--size 16 or 32" in refusal.value.text.zh
+
+
+def test_scores_draw_other_latents_than_the_weights_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and latents drawn from one seed alike would be the same numbers, which the first layer answers loudest."""
+    work = begin("runs/x")
+    rows = work.training.modules["generator"].mapping.fc0.weight * 0.01
+    seen, original = [], work.training.modules["generator"].mapping.forward
+    monkeypatch.setattr(
+        work.training.modules["generator"].mapping,
+        "forward",
+        lambda z, *rest, **more: seen.append(z) or original(z, *rest, **more),
+    )
+    work.training.scores(work.training.modules)
+    work.training.vitals(work.training.modules)
+    z = torch.cat(seen)
+    assert len(z) > 256
+    assert torch.cdist(z, rows).min() > 1e-3

@@ -229,6 +229,10 @@ def test_runs_are_listed_side_by_side(finished, capsys):
     assert row.startswith("run")
     assert "10/10" in row
     assert "bits_per_dim" in row
+    with (finished / "metrics.jsonl").open("a") as file:  # of a game: scored by several, ranked by one
+        file.write('{"step": 7, "held_out_kid": 0.3, "held_out_precision": 0.0, "held_out_coverage": 0.1}\n')
+    assert main(["runs", str(finished.parent)]) == 0
+    assert "kid 0.3" in capsys.readouterr().out
     assert main(["runs", str(finished / "samples")]) == 2
     assert main(["runs", str(finished / "nowhere")]) == 2
 
@@ -245,16 +249,18 @@ def test_a_run_is_measured(finished, capsys):
     assert report["bits_per_dim_of_gaussian_mixture"] > 2
     assert report["bits_per_dim"] > 3  # ten steps are not enough
     assert 0 <= report["precision"] <= 1
-    assert "frechet_distance" in printed.out
+    assert "Fréchet distance" in printed.out
     assert report["bits_per_dim_of_64_samples"] < report["bits_per_dim"]  # more draws, a tighter bound
     assert report["classifier_accuracy"] > 0.9
     assert report["classes_in_held_out"] > 9
     assert report["classes_in_samples"] < 5  # ten steps: one grey shape
     sheets = {path.stem for path in (finished / "evaluation").iterdir()}
-    assert sheets == {"nearest", "reconstructions", "traversals", "interpolations"}
+    assert sheets == {"best", "worst", "nearest", "reconstructions", "traversals", "interpolations"}
     page = (finished / "report.html").read_text()
-    assert page.count("data:image/png") == 4 + len(list((finished / "samples").iterdir()))
-    assert "frechet_distance" in page
+    assert page.count("data:image/png") == 6 + len(list((finished / "samples").iterdir()))
+    assert "Fréchet distance" in page
+    real = {row["compared"]: row["frechet_distance"] for row in report["tables"]["comparisons"]}
+    assert real["samples_with_held_out"] == report["frechet_distance"] > 3 * real["training_with_held_out"]
     (finished / "evaluation.json").unlink()
     assert main(["evaluate", str(finished), "--samples", "100"]) == 0
     assert json.loads((finished / "evaluation.json").read_text()) == report

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime, keep_freed_memory
-from luoxia.models.stylegan import StyledConv, StyleGAN, ToRGB
+from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
+from luoxia.nn.modulated import Kept
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
@@ -41,8 +42,8 @@ class Portraits:
 
     def twin(self) -> Portraits:
         """The same weights, not copied, with noise maps of its own."""
-        kept = [m._kept for m in self.network.modules() if isinstance(m, StyledConv | ToRGB)]
-        shared = [*self.network.parameters(), *kept]
+        parts = [part for module in self.network.modules() for part in vars(module).values()]
+        shared = [*self.network.parameters(), *(part for part in parts if isinstance(part, Kept))]
         other = copy.copy(self)
         other.network = copy.deepcopy(self.network, {id(part): part for part in shared})
         return other

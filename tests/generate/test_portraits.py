@@ -104,6 +104,10 @@ def test_a_twin_shares_the_weights_and_has_noise_of_its_own(portraits: Portraits
     assert (twin.pictures(ws) == before).all()
     pairs = zip(portraits.network.parameters(), twin.network.parameters(), strict=True)
     assert all(a is b for a, b in pairs)
+    kernels = [network.synthesis.b16.conv1._kept for network in (portraits.network, twin.network)]
+    assert (
+        kernels[0] is kernels[1]
+    )  # as they are prepared for drawing: a copy of them is as large as the weights
     for name, noise in twin.network.named_buffers():
         if name.endswith("noise_const"):
             noise.neg_()

@@ -160,7 +160,7 @@ class DirectionFacts(BaseModel):
     """``own`` is what a step moves its attribute by and ``others`` the most it moves another, in standard deviations."""
 
     name: str
-    how: Literal["attribute", "sefa", "ganspace"]
+    how: Literal["attribute", "boundary", "sefa", "ganspace"]
     own: float | None
     others: float | None
 

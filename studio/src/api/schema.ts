@@ -611,7 +611,7 @@ export interface components {
              * How
              * @enum {string}
              */
-            how: "attribute" | "sefa" | "ganspace";
+            how: "attribute" | "boundary" | "sefa" | "ganspace";
             /** Own */
             own: number | null;
             /** Others */

@@ -27,8 +27,8 @@ export function made(face: Face, words: Words): string {
 /** The attributes first, as the server orders them; the nameless ones apart. */
 export function grouped(directions: Direction[]): { named: Direction[]; nameless: Direction[] } {
   return {
-    named: directions.filter(({ how }) => how === 'attribute'),
-    nameless: directions.filter(({ how }) => how !== 'attribute'),
+    named: directions.filter(({ how }) => how === 'attribute' || how === 'boundary'),
+    nameless: directions.filter(({ how }) => how === 'sefa' || how === 'ganspace'),
   };
 }
 

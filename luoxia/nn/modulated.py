@@ -30,7 +30,8 @@ class Kept:
             return prepared(weight, dtype, up)
         of = weight.data_ptr(), weight._version, weight.device, dtype
         if self._found is None or self._of != of:
-            self._of, self._found = of, prepared(weight.detach(), dtype, up)
+            with torch.inference_mode(False):  # a slope in the styles may be asked for later
+                self._of, self._found = of, prepared(weight.detach(), dtype, up)
         return self._found
 
     def __deepcopy__(self, _: object) -> Kept:

@@ -89,3 +89,15 @@ def test_what_is_kept_of_a_kernel_follows_the_kernel(up):
     torch.optim.SGD([weight], 0.1).step()
     with torch.no_grad():
         torch.testing.assert_close(seen(kept=kept), seen())
+
+
+def test_what_was_kept_while_drawing_serves_where_slopes_in_the_styles_are_asked_for():
+    kept, weight = Kept(), torch.nn.Parameter(torch.randn(4, 3, 3, 3), requires_grad=False)
+    x, styles = torch.randn(2, 3, 4, 4), torch.randn(2, 3, requires_grad=True)
+    with torch.inference_mode():
+        drawn = modulated_conv2d(x, weight, styles, kept=kept)
+    again = modulated_conv2d(x, weight, styles, kept=kept)
+    assert torch.equal(drawn, again)
+    (slope,) = torch.autograd.grad(again.sum(), styles)
+    (expected,) = torch.autograd.grad(modulated_conv2d(x, weight, styles).sum(), styles)
+    torch.testing.assert_close(slope, expected)

@@ -36,6 +36,7 @@ from luoxia.train.randomness import generator
 SEEN, ASKED = 2_000, 64  # pictures that attributes are learned from, and on which strength is measured
 RIDGE = 1e-2  # of the mean variance of w, added to the regression
 MOST = 10.0  # steps of one direction
+LEAST = 0.1  # standard deviations that a step is to move its own attribute by
 PLACE = 0xD1  # of the latents among all that is drawn from a seed: weights are drawn from the seed itself
 UNSUPERVISED = 6  # directions of SeFa and of GANSpace each
 Watch = Callable[[int, int], None]
@@ -180,7 +181,13 @@ def learn(portraits: Portraits, *, seed: int = 0, watch: Watch = lambda *_: None
             if np.isfinite(expressions(finder)(some)["smile"]).mean() > 0.5:
                 measure = expressions(finder)
     found = attributes(portraits, measure, seed=seed, watch=watch) if portraits.config.channels == 3 else []
-    return [*boundaries.of_avatars(portraits, seed=seed), *found, *sefa(portraits), *ganspace(portraits)]
+    named = [*boundaries.of_avatars(portraits, seed=seed), *found]
+    return [*(d for d in named if moves(d)), *sefa(portraits), *ganspace(portraits)]
+
+
+def moves(direction: Direction) -> bool:
+    """Whether a step is to be seen: what a model has not learned to draw cannot be changed."""
+    return direction.own is None or direction.own >= LEAST
 
 
 def write(directions: list[Direction], to: Path) -> None:

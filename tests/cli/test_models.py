@@ -36,10 +36,11 @@ def test_the_list(run, default_model_here) -> None:
         [QWEN, "text", "1.12", "GB", "Apache-2.0", "no"],
         [SEES, "features", "18.8", "MB", "Apache-2.0", "no"],
         ["faces-64", "pictures", "6.39", "MB", "Apache-2.0", "yes"],
+        ["avatars-64", "pictures", "6.53", "MB", "Apache-2.0", "yes"],
         ["face-detector", "faces", "677", "kB", "Apache-2.0", "yes"],
         ["face-landmarks", "faces", "1.24", "MB", "Apache-2.0", "yes"],
     ]
-    kinds = ["kind", "text", "text", "features", "pictures", "faces", "faces"]
+    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "faces", "faces"]
     assert len({line.index(word, 20) for line, word in zip([heading, *rows], kinds, strict=True)}) == 1
 
 

@@ -1,10 +1,12 @@
-"""The model that comes along draws faces."""
+"""The models that come along draw what they are for."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from luoxia.core.runtime import resolve
 from luoxia.data.faces import FaceFinder
+from luoxia.generate import directions
 from luoxia.generate.portraits import Portraits
 
 
@@ -16,8 +18,34 @@ def test_faces_are_found_in_what_it_draws() -> None:
     assert sum(bool(find(image)) for image in large) >= 58
 
 
-def test_training_can_go_on_from_it() -> None:
-    told = Portraits.open("faces-64", resolve("cpu", "float32")).told
+@pytest.mark.parametrize("name", ["faces-64", "avatars-64"])
+def test_training_can_go_on_from_it(name: str) -> None:
+    told = Portraits.open(name, resolve("cpu", "float32")).told
     live = told.training()
     assert {name.split(".")[0] for name in live} == {"generator", "discriminator", "augment", "path_length"}
     assert all(bool(tensor.isfinite().all()) for tensor in live.values())
+
+
+def test_its_directions_need_not_be_learned_first() -> None:
+    for name in ("faces-64", "avatars-64"):
+        told = Portraits.open(name, resolve("cpu", "float32")).told
+        assert told.kept_directions().parent == told.folder
+        named = {d.name for d in directions.read(told.kept_directions())}
+        assert {"light", "sefa-1", "pca-1"} < named
+        assert ({"smile", "glasses"} < named) is (name == "faces-64")
+
+
+def test_a_style_that_is_asked_for_differs_from_the_others() -> None:
+    """Pictures of one style are nearer to their own mean than to that of another, for most pairs of styles."""
+    portraits = Portraits.open("avatars-64", resolve("cpu", "float32"))
+    drawn = {
+        style: portraits.pictures(portraits.styles(range(8), name=style)).astype(float).reshape(8, -1)
+        for style in portraits.told.classes
+    }
+    means = np.stack([pictures.mean(0) for pictures in drawn.values()])
+    own = 0
+    for i, pictures in enumerate(drawn.values()):
+        distances = np.linalg.norm(pictures[:, None] - means[None], axis=2)
+        own += int((distances.argmin(1) == i).sum())
+    assert len(drawn) == 12
+    assert own > 0.7 * 8 * 12

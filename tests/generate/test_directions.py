@@ -103,3 +103,14 @@ def test_edits_and_what_is_kept(portraits: Portraits, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("none")
     with pytest.raises(MalformedFileError):
         directions.read(tmp_path / "x")
+
+
+def test_what_the_model_cannot_draw_is_no_direction(portraits: Portraits, monkeypatch) -> None:
+    def measured(*_: object, **__: object) -> list[directions.Direction]:
+        return [
+            directions.Direction(name, torch.ones(8), "attribute", own, 0.0)
+            for name, own in (("a", 0.9), ("b", 0.01))
+        ]
+
+    monkeypatch.setattr(directions, "attributes", measured)
+    assert {d.name for d in directions.learn(portraits) if d.how == "attribute"} == {"a"}

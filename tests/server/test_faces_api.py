@@ -78,7 +78,7 @@ def test_models_that_draw_with_what_they_can_be_told(client: httpx.Client, home:
     (home / "models" / "broken").mkdir()
     (home / "models" / "broken" / "model.json").write_text("{}")
     found = {model["id"]: model for model in client.get("/api/faces/models").json()}
-    assert list(found) == ["faces-64", "kinds", "tiny"]
+    assert list(found) == ["faces-64", "avatars-64", "kinds", "tiny"]
     assert (found["faces-64"]["size"], found["faces-64"]["licence"]) == (64, "Apache-2.0")
     assert (found["tiny"]["size"], found["tiny"]["layers"], found["tiny"]["classes"]) == (16, 6, [])
     assert found["kinds"]["classes"] == ["style 0", "style 1"]

@@ -304,6 +304,7 @@ def test_a_server_that_warms_has_its_first_model_in_memory(faces: Faces, until) 
 
 
 def test_drawing_small_pictures_on_one_thread_takes_none_from_other_threads(live) -> None:
+    torch.set_num_threads(2)  # another test may have said otherwise
     ask(live, 1, one())
     heard(live)
     found: list[int] = []

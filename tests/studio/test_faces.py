@@ -234,13 +234,13 @@ def test_a_cell_of_the_grid_is_looked_at(page: Page) -> None:
     grid = page.get_by_role("table")
     expect(grid.locator("img")).to_have_count(4 + 4 + 16)
     page.get_by_text("Features").click()
-    cell = grid.get_by_role("button", name="Seed 1 with layers of seed 9: look at it")
+    cell = grid.get_by_role("button", name="Seed 0 with layers of seed 8: look at it")
     expect(cell).to_be_visible()
     cell.click()
     mixed = portrait(page)
     assert differ(mixed, first) > 1
     page.get_by_text("AI-generated").click()
-    expect(page.get_by_text("mixed with seed 9 · Layers 4 to 5")).to_be_visible()
+    expect(page.get_by_text("mixed with seed 8 · Layers 4 to 5")).to_be_visible()
 
 
 def test_the_grid_is_saved(page: Page) -> None:
@@ -259,15 +259,15 @@ def test_a_film_is_made_of_faces_and_saved(page: Page) -> None:
     keys = page.get_by_role("list", name="Faces of the film")
     names = lambda: [b.get_attribute("aria-label") for b in keys.locator(".key").all()]  # noqa: E731
     expect(keys.locator(".key img")).to_have_count(4)
-    assert names()[0] == "Face 1, seed 1"
+    assert names()[0] == "Face 1, seed 0"
     page.get_by_role("button", name="Add the current face").click()
     expect(keys.locator(".key img")).to_have_count(5)
     keys.locator(".key").first.focus()
     page.keyboard.press("Shift+ArrowRight")
-    assert names()[:2] == ["Face 1, seed 12", "Face 2, seed 1"]
+    assert names()[:2] == ["Face 1, seed 11", "Face 2, seed 0"]
     page.keyboard.press("Delete")
     expect(keys.locator(".key")).to_have_count(4)
-    assert names()[:2] == ["Face 1, seed 12", "Face 2, seed 27"]
+    assert names()[:2] == ["Face 1, seed 11", "Face 2, seed 3"]
 
     time_ = page.get_by_role("slider", name="Place in the film")
     page.get_by_role("button", name="Play").or_(page.get_by_role("button", name="Pause")).click()

@@ -22,11 +22,11 @@ const model: FaceModel = {
 };
 
 test('directions have names in both languages, and unknown ones keep their own', () => {
-  expect(['smile', 'sefa-2', 'pca-10', 'beard'].map((name) => directionName(name, en))).toEqual([
+  expect(['smile', 'sefa-2', 'pca-10', 'whiskers'].map((name) => directionName(name, en))).toEqual([
     'Smile',
     'Factor 2',
     'Component 10',
-    'beard',
+    'whiskers',
   ]);
   expect(directionName('sefa-2', zh)).toBe('因子 2');
 });

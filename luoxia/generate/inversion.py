@@ -26,7 +26,7 @@ from torch import Tensor
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.folder import write_atomically
 from luoxia.evaluate.perceptual import Perceptual
-from luoxia.generate.portraits import Portraits
+from luoxia.generate.portraits import Portraits, to_bytes
 from luoxia.models.stylegan import StyledConv, StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.train.randomness import generator
@@ -120,9 +120,9 @@ def invert(
 
     def note(done: int) -> None:
         if done in kept:
-            way.append(_bytes(search.picture()))
+            way.append(to_bytes(search.picture())[0])
         if show and done % max(1, total // LOOKS) == 0:
-            show(_bytes(search.picture()))
+            show(to_bytes(search.picture())[0])
         watch(done, total)
 
     note(0)
@@ -199,7 +199,7 @@ class _Search:
         found = self.picture()
         error = float((found.clamp(-1, 1) - self.wanted).square().mean()) / 4
         distance = float(self.see.distance(found, self.maps))
-        return Outcome(_bytes(found), distance, 10 * math.log10(1 / max(error, 1e-10)))
+        return Outcome(to_bytes(found)[0], distance, 10 * math.log10(1 / max(error, 1e-10)))
 
     def run(self, steps: int, note: Callable[[int], None]) -> None:
         optimizer = torch.optim.Adam([self.w, *self.noises], lr=RATE, betas=(0.9, 0.999))
@@ -260,10 +260,6 @@ def _layers(network: StyleGAN | StyleGAN3) -> dict[str, StyledConv]:
         for name, module in network.synthesis.named_modules()
         if isinstance(module, StyledConv)
     }
-
-
-def _bytes(picture: Tensor) -> np.ndarray:
-    return (picture[0] * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def encoded(inversion: Inversion) -> bytes:

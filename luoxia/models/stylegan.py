@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -275,10 +275,15 @@ class Synthesis(nn.Module):
         return torch.randn(shape, device=ws.device, generator=generator)
 
 
-class StyleGAN(nn.Module):
-    """z (B, z_dim) standard normal, and c where the model is told a class, to pictures (B, C, H, W)."""
+class StyleGenerator(nn.Module):
+    """z (B, z_dim) standard normal, and c where the model is told a class, to pictures (B, C, H, W).
 
-    def __init__(self, config: StyleGANConfig) -> None:
+    A subclass adds ``synthesis``, from styles to pictures, after the mapping: so weights are drawn in that order.
+    """
+
+    synthesis: Any
+
+    def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
         self.mapping = Mapping(
@@ -290,7 +295,6 @@ class StyleGAN(nn.Module):
             rate=config.mapping_rate,
             beta=config.w_avg_beta,
         )
-        self.synthesis = Synthesis(config)
         # Under their published names, for programs that were written for those models.
         self.z_dim, self.c_dim, self.w_dim = config.z_dim, config.classes, config.w_dim
         self.num_ws, self.img_resolution, self.img_channels = config.num_ws, config.size, config.channels
@@ -306,3 +310,14 @@ class StyleGAN(nn.Module):
     ) -> Tensor:
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
         return self.synthesis(ws, noise_mode, generator)
+
+
+class StyleGAN(StyleGenerator):
+    """The generator of StyleGAN2."""
+
+    config: StyleGANConfig
+    synthesis: Synthesis
+
+    def __init__(self, config: StyleGANConfig) -> None:
+        super().__init__(config)
+        self.synthesis = Synthesis(config)

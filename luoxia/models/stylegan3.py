@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.models.stylegan import GAIN, NOISES, SLOPE, Dense, Mapping
+from luoxia.models.stylegan import GAIN, NOISES, SLOPE, Dense, StyleGenerator
 from luoxia.nn.filtered import filtered_leaky_relu
 from luoxia.nn.lowpass import lowpass
 from luoxia.nn.modulated import Kept, modulated_conv2d
@@ -294,34 +294,12 @@ class Synthesis(nn.Module):
         return x.float() * self.config.output_scale
 
 
-class StyleGAN3(nn.Module):
-    """z (B, z_dim) standard normal, and c where the model is told a class, to pictures (B, C, H, W)."""
+class StyleGAN3(StyleGenerator):
+    """The generator of StyleGAN3."""
+
+    config: StyleGAN3Config
+    synthesis: Synthesis
 
     def __init__(self, config: StyleGAN3Config) -> None:
-        super().__init__()
-        self.config = config
-        self.mapping = Mapping(
-            config.z_dim,
-            config.classes,
-            config.w_dim,
-            config.num_ws,
-            layers=config.mapping_layers,
-            rate=config.mapping_rate,
-            beta=config.w_avg_beta,
-        )
+        super().__init__(config)
         self.synthesis = Synthesis(config)
-        # Under their published names, for programs that were written for those models.
-        self.z_dim, self.c_dim, self.w_dim = config.z_dim, config.classes, config.w_dim
-        self.num_ws, self.img_resolution, self.img_channels = config.num_ws, config.size, config.channels
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
-        return self.synthesis(ws, noise_mode, generator)

@@ -172,28 +172,30 @@ class Engine:
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
         images, labels = to_tensor(batch, self.runtime.device)
+        index = torch.from_numpy(batch.index).to(self.runtime.device)
         factor = self._schedule(self.done) * self.slower
         for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-        for index, phase in enumerate(self.training.phases):
+        for number, phase in enumerate(self.training.phases):
             if self.done % phase.interval == 0:
-                self._take(index, phase, images, labels)
+                self._take(number, phase, images, labels, index)
         for average in self.averages.values():
             average.update(self.done, len(images) * self.processes.world)
         self.done += 1
 
-    def _take(self, index: int, phase: Phase, images: Tensor, labels: Tensor | None) -> None:
-        parts, loss = self.settings.accumulate, self._losses[index]
+    def _take(self, number: int, phase: Phase, images: Tensor, labels: Tensor | None, index: Tensor) -> None:
+        parts, loss = self.settings.accumulate, self._losses[number]
         self._only(phase)
         phase.optimizer.zero_grad(set_to_none=True)
         for part in range(parts):
-            place = (self.done, self.processes.rank, index, part)
+            place = (self.done, self.processes.rank, number, part)
             of = slice(part * len(images) // parts, (part + 1) * len(images) // parts)
             draw = Draw(
                 images[of],
                 None if labels is None else labels[of],
                 generator(self.runtime.device, self.seed, *place),
+                index[of],
             )
             alone = isinstance(loss, DistributedDataParallel) and part + 1 < parts
             with loss.no_sync() if alone else contextlib.nullcontext(), fixed(self.seed, *place):  # type: ignore[operator]

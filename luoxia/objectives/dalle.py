@@ -23,13 +23,14 @@ Predict = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass
 class NextToken:
-    """``captions`` (N, L, T) int64, L for each picture, of which one is drawn each time; ``codes`` (A, N, n) int64 of
-    A appearances, as of the picture and its mirror image, of which one is drawn. ``untold`` (T,) is the caption of
+    """``texts`` (U, T) are the captions' tokens, ``of`` (N, L) which L of them a picture has, of which one is drawn each
+    time; ``codes`` (A, N, n) are those of A appearances, as of the picture and its mirror image, of which one is drawn. ``untold`` (T,) is the caption of
     none, taken with probability ``drop``. ``text_weight`` is the captions' share of the loss. ``noise`` is the share
     of the codes that the model sees exchanged for random ones, while it learns to predict the true ones."""
 
     predict: Predict
-    captions: Tensor
+    texts: Tensor
+    of: Tensor
     codes: Tensor
     untold: Tensor
     code_count: int
@@ -52,15 +53,15 @@ class NextToken:
     def drawn(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Captions (B, T), codes (B, n), and which captions were dropped (B,)."""
         device = index.device
-        if self.captions.device != device:
-            self.captions, self.codes, self.untold = (
-                t.to(device) for t in (self.captions, self.codes, self.untold)
+        if self.texts.device != device:
+            self.texts, self.of, self.codes, self.untold = (
+                t.to(device) for t in (self.texts, self.of, self.codes, self.untold)
             )
 
         def one_of(count: int) -> Tensor:
             return torch.randint(count, index.shape, generator=generator, device=device)
 
-        ids = self.captions[index, one_of(self.captions.shape[1])].long()
+        ids = self.texts[self.of[index, one_of(self.of.shape[1])]].long()
         dropped = torch.rand(index.shape, generator=generator, device=device) < self.drop
         codes = self.codes[one_of(len(self.codes)), index].long()
         return torch.where(dropped[:, None], self.untold, ids), codes, dropped

@@ -9,8 +9,8 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.data.images import ImageSet
-from luoxia.recipes import gan, stylegan, vae
+from luoxia.recipes import dalle, gan, stylegan, vae
+from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.vae import VAESettings
@@ -21,12 +21,14 @@ from luoxia.train.settings import Settings
 @dataclass(frozen=True)
 class Recipe:
     """Settings to begin with, and what makes a training of them. ``settings_of`` a network are those that make it
-    again, where a training may begin with another model's weights."""
+    again, where a training may begin with another model's weights. ``remembers``: ``build`` learns more from its data than
+    weights, keeps it among the facts of a run, and takes them as its last argument to build the same again."""
 
     summary: Text
     settings: Settings
-    build: Callable[[Any, ImageSet, int], Training]
+    build: Callable[..., Training]
     settings_of: Callable[[Any], dict[str, Any]] | None = None
+    remembers: bool = False
 
 
 RECIPES = {
@@ -71,6 +73,12 @@ RECIPES = {
         StyleGANSettings(),
         stylegan.build,
         stylegan.settings_of,
+    ),
+    "dalle": Recipe(
+        Text("DALL·E: pictures from captions", "DALL·E：由文字生成图片"),
+        DalleSettings(),
+        dalle.build,
+        remembers=True,
     ),
 }
 

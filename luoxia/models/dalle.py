@@ -100,8 +100,7 @@ class Dalle(nn.Module):
         self.blocks = nn.ModuleList(Block(config.block, i, shared.get(kind)) for i, kind in enumerate(kinds))
         self.norm = nn.LayerNorm(c)
         self.head = nn.Linear(c, config.codes, bias=False)
-        if not self.words.is_meta:
-            initialise(self, generator)
+        initialise(self, generator)
 
     def forward(self, ids: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of what follows, from what stands before it: of the captions' own tokens (M, V), those of
@@ -152,8 +151,3 @@ def initialise(model: Dalle, generator: torch.Generator | None = None) -> None:
             std /= math.sqrt(2 * model.config.n_layer)
         p.normal_(0.0, std, generator=generator)
 
-
-def parameter_count(config: DalleConfig) -> int:
-    """Number of weights, counted without allocating them."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in Dalle(config).parameters())

@@ -179,7 +179,7 @@ class CausalSelfAttention(nn.Module):
         if self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)
-        elif torch.is_grad_enabled() and dense and new == total <= QUERIES and new > 1:
+        elif self._at_once(new, total) and dense:
             y = attend_at_once(q, k, v, _later(new, x.device))
         elif dense and new > 1 and q.dtype is torch.bfloat16 and q.device.type == "cpu":
             y = attend_by_blocks(q, k, v)
@@ -188,3 +188,7 @@ class CausalSelfAttention(nn.Module):
             mask = None if plain else visible(new, total, self.band, start, x.device)
             y = attend(q, k, v, mask, causal=plain and new > 1)
         return self.o(y.transpose(1, 2).reshape(batch, new, -1))
+
+    def _at_once(self, new: int, total: int) -> bool:
+        """Whether a sequence is learned from whose scores are few."""
+        return torch.is_grad_enabled() and 1 < new == total <= QUERIES and self.n_head == self.n_kv_head

@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from luoxia.cli.words import print_table, say, tell
+from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.language import current
 from luoxia.core.progress import bar
@@ -112,6 +113,35 @@ def prepare(
             "No licence is recorded: say with --licence whose the pictures are.",
             "未记录许可：请用 --licence 说明图片的归属。",
         )
+
+
+@app.command(help=say("Bring a built-in set to this machine.", "将内置数据下载到本机。"))
+def get(
+    name: Annotated[
+        str,
+        Argument(metavar="SET", help=say("icons: drawings with captions.", "icons：带说明文字的图画。")),
+    ],
+    size: Annotated[
+        int, Option(metavar="PIXELS", help=say("The side of its pictures.", "图片的边长。"))
+    ] = 64,
+) -> None:
+    from luoxia.data import icon_packages, icons
+
+    if name not in ("icons", "icons-all"):
+        raise UserError(
+            f"{name} is not fetched: icons and icons-all are; other sets are drawn or read here",
+            f"{name} 无需下载：可下载的有 icons 与 icons-all；其他数据在本机绘制或读取",
+        )
+    with bar(name) as progress:
+        icon_packages.get(progress)
+    images = icons.icons(size, everything=name == "icons-all")
+    n, m = len(images.train), len(images.held_out)
+    tell(
+        f"{images.name} is here: {n} pictures to train on, {m} held out.",
+        f"{images.name} 已在本机：{n} 张图片用于训练，{m} 张留出。",
+    )
+    for line in images.licence:
+        print(line)
 
 
 def _tell(found, path: Path) -> None:

@@ -35,7 +35,7 @@ def _in_front(word: str, phrase: str) -> str:
 
 def countable(zh: str) -> bool:
     """Whether a Chinese name is short and plain enough to have a measure word in front."""
-    return len(zh) <= 4 and "的" not in zh and "和" not in zh
+    return len(zh) <= 4 and "的" not in zh and "和" not in zh and zh[0] != "一"
 
 
 def named(concept: Concept, rng: Generator) -> tuple[str, str]:

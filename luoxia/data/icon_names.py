@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from luoxia.data import icon_packages
-from luoxia.data.icon_renames import BETTER, SHORT
-from luoxia.data.icon_words import MASS, PLURALS, classifier
+from luoxia.data.icon_renames import BETTER, ODD, ODD_ZH, RUDE, SHORT
+from luoxia.data.icon_words import COLOURS, MASS, PLURALS, classifier
 
 FILES = (
     "en/data.json",
@@ -28,9 +28,6 @@ LEFT_OUT = frozenset(
 )  # skin tones, hair, keys, letters, flags of countries and regions
 CLOCKS, FAMILIES = 58, 30
 TINTS = frozenset("红橙黄绿青蓝紫粉棕褐灰黑白金银彩")
-RUDE = frozenset(
-    ("shit", "hankey", "poop", "middle finger", "fu", "reversed hand with middle finger extended")
-)
 
 
 @dataclass(frozen=True)
@@ -107,19 +104,19 @@ def _concept(
         en, zh = f"clock showing {en}", f"{zh}的时钟"
     group, subgroup = int(entry["group"]), int(entry["subgroup"])
     short_en, short_zh = _shorter(en, zh, group)
-    if group == FACES and "face" in en.split() and not zh.endswith(("脸", "头", "人", "鬼", "表情")):
-        zh = f"{zh}的表情"
-    others = dict.fromkeys(
-        [short_en, *(_name(re.sub(r"\d+$", "", code.replace("_", " "))) for code in codes)]
-    )
-    fitting = [o for o in others if re.fullmatch("[a-z][a-z -]{2,24}", o) and o not in RUDE]
-    tags_zh = [_name(tag) for tag in other.get("tags", ())]
-    near_zh = [t for t in tags_zh if len(t) > 1 and t[-1] == zh[-1] and not TINTS & set(t)]
-    if group == FACES and "face" in en.split():  # "weary" alone is no name of a face
-        fitting, near_zh = (
-            [o for o in fitting if o.endswith("face")],
-            [t for t in near_zh if t.endswith("脸")],
-        )
+    face = group == FACES and "face" in en.split()
+    if face and not zh.endswith(("脸", "头", "人", "鬼", "表情")):
+        zh = short_zh = f"{zh}的表情"
+    others_en = _others_en(codes, labels, "face" if face else "") if group != PEOPLE else []
+    tags_zh = [tag for tag in map(_name, other.get("tags", ())) if tag not in ODD_ZH]
+    others_zh = [
+        tag
+        for tag in tags_zh
+        if len(tag) > 1
+        and tag[-1] == ("脸" if face else zh[-1])
+        and not TINTS & set(tag)
+        and not labels_zh[tag]
+    ]
     counted = "" if en in MASS or subgroup in (85, 88) else _plural(en)
     return Concept(
         plain_key(entry["hexcode"]),
@@ -131,17 +128,25 @@ def _concept(
         counted,
         classifier(subgroup, zh),
         short_en,
-        tuple(o for o in fitting if o != en and (not labels[o] or o == short_en)),
-        tuple(
-            o for o in dict.fromkeys([short_zh, *near_zh]) if o != zh and (not labels_zh[o] or o == short_zh)
-        ),
-        tuple(
-            t
-            for t in (_name(tag) for tag in entry.get("tags", ()))
-            if t not in en and re.fullmatch("[a-z -]{3,}", t)
-        ),
-        tuple(t for t in tags_zh if t not in zh and len(t) > 1),
+        tuple(name for name in dict.fromkeys([short_en, *others_en]) if name != en),
+        tuple(name for name in dict.fromkeys([short_zh, *others_zh]) if name != zh),
+        tuple(t for t in map(_name, entry.get("tags", ())) if t not in en and re.fullmatch("[a-z -]{3,}", t)),
+        tuple(tag for tag in tags_zh if tag not in zh and len(tag) > 1),
     )
+
+
+def _others_en(codes: list[str], labels: Counter[str], ending: str) -> list[str]:
+    """Short codes that are names, of this thing alone, and say no colour."""
+    names = [_name(re.sub(r"\d+$", "", code.replace("_", " "))) for code in codes]
+    return [
+        name
+        for name in names
+        if re.fullmatch("[a-z][a-z -]{2,24}", name)
+        and name.endswith(ending)
+        and name not in RUDE | ODD
+        and not labels[name]
+        and not COLOURS.keys() & set(name.split())
+    ]
 
 
 def _name(label: str) -> str:
@@ -175,7 +180,7 @@ def _article(en: str, counted: str) -> str:
 def _plural(en: str) -> str:
     """The plural, which is the name itself for what comes in the plural, and "" for what is no thing."""
     head, rest = en, ""
-    for joint in (" with ", " of ", " in ", " on ", " from ", " behind ", " without ", " and "):
+    for joint in (" showing ", " with ", " of ", " in ", " on ", " from ", " behind ", " without ", " and "):
         if joint in en:
             place = en.index(joint)
             head, rest = en[:place], en[place:]

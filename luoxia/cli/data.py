@@ -22,8 +22,8 @@ Place = Annotated[
     Argument(
         metavar="PICTURES",
         help=say(
-            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), or hf:owner/name.",
-            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址），或 hf:owner/name。",
+            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), a table (CSV, JSONL, Parquet), or hf:owner/name.",
+            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址）、表格（CSV、JSONL、Parquet），或 hf:owner/name。",
         ),
     ),
 ]
@@ -42,6 +42,10 @@ Faces = Annotated[
     bool,
     Option("--faces", help=say("Cut portraits out, eyes and mouth in one place.", "裁出人像，眼与嘴对齐。")),
 ]
+Fetch = Annotated[
+    bool,
+    Option("--fetch", help=say("Download what a table names by address.", "下载表格以地址指明的图片。")),
+]
 Threads = Annotated[int, Option(metavar="N", min=1, help=say("Threads that decode.", "解码线程数。"))]
 
 
@@ -51,6 +55,7 @@ def check(
     size: Size = None,
     trim: Trim = False,
     faces: Faces = False,
+    fetch: Fetch = False,
     out: Annotated[
         Path | None, Option("-o", "--out", metavar="FILE", help=say("The report as HTML.", "HTML 报告。"))
     ] = None,
@@ -61,7 +66,14 @@ def check(
     with tempfile.TemporaryDirectory(prefix="luoxia-check-") as scratch:
         with bar(pictures) as progress:
             found = examine(
-                pictures, Path(scratch), size=size, trim=trim, faces=faces, threads=threads, progress=progress
+                pictures,
+                Path(scratch),
+                size=size,
+                trim=trim,
+                faces=faces,
+                fetch=fetch,
+                threads=threads,
+                progress=progress,
             )
         path = out or Path(f"{found.survey.name}-report.html")
         _tell(found, path)
@@ -86,6 +98,11 @@ def prepare(
             ),
         ),
     ] = "",
+    captioned: Annotated[
+        bool,
+        Option("--captioned", help=say("Leave out pictures without a caption.", "剔除没有说明文字的图片。")),
+    ] = False,
+    fetch: Fetch = False,
     threads: Threads = 2,
 ) -> None:
     from luoxia.data.prepare import prepare as prepare_
@@ -98,6 +115,8 @@ def prepare(
             trim=trim,
             faces=faces,
             licence=licence,
+            captioned=captioned,
+            fetch=fetch,
             threads=threads,
             progress=progress,
         )

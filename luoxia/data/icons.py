@@ -131,16 +131,17 @@ def _image_set(name: str, work: Work, images: NDArray[np.uint8], scenes: list[Sc
     styles = list(dict.fromkeys(maker.style for maker in MAKERS))
     of = {maker.prefix: styles.index(maker.style) for maker in MAKERS}
     labels = np.array([of[drawings[scene.items[0].drawing].maker] for scene in scenes], np.int64)
+    captions = tuple(scene.caption for scene in scenes)
     held_out = np.array([i for i in range(len(drawings)) if planner.held_out(i)], np.int64)
     return ImageSet(
         name,
         images,
         labels,
         tuple(styles),
-        tuple(scene.caption for scene in scenes),
+        captions,
         held_out,
         work.stock.licence,
-        prepared.digest_of(images, labels, held_out),
+        prepared.digest_of(images, labels, held_out, prepared.as_bytes(captions)),
     )
 
 

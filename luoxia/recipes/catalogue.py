@@ -9,7 +9,8 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.recipes import dalle, gan, stylegan, vae
+from luoxia.recipes import clip, dalle, gan, stylegan, vae
+from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
@@ -78,6 +79,12 @@ RECIPES = {
         Text("DALL·E: pictures from captions", "DALL·E：由文字生成图片"),
         DalleSettings(),
         dalle.build,
+        remembers=True,
+    ),
+    "clip": Recipe(
+        Text("CLIP: pictures and captions in one space", "CLIP：图片与描述文字的共同空间"),
+        CLIPSettings(),
+        clip.build,
         remembers=True,
     ),
 }

@@ -31,7 +31,7 @@ from luoxia.weights import drawing_folder
 @dataclass(frozen=True)
 class DalleSettings(Settings):
     """``dvae`` is a run's folder or a model, ``tokenizer`` one to take the captions' tokenizer from (none: it is learned,
-    with ``vocabulary`` tokens). ``length`` tokens of a caption are read. ``sparse`` as in "row,column,row,row,/conv" names
+    with ``tokens`` of them). ``length`` tokens of a caption are read. ``sparse`` as in "row,column,row,row,/conv" names
     the layers' attention in turn, the last one after "/"; none: dense.
 
     ``drop`` is the share of captions left out, ``noise`` that of codes exchanged for random ones in what the model sees,
@@ -52,7 +52,7 @@ class DalleSettings(Settings):
     checkpoint_every: int = 1_000
     dvae: str = ""
     tokenizer: str = ""
-    vocabulary: int = 4_096
+    tokens: int = 4_096
     length: int = 24
     layers: int = 8
     heads: int = 4
@@ -164,7 +164,7 @@ def _tokenizer(
         found = drawing_folder.find(settings.tokenizer)
         kind = "clip" if "clip" in found.parts else "dalle"
         return found.part(kind).reader()
-    return CaptionTokenizer.learned(table.texts_of(images.train), settings.vocabulary)
+    return CaptionTokenizer.learned(table.texts_of(images.train), settings.tokens)
 
 
 def _same_dvae(facts: dict[str, Any], name: str, found: str) -> None:

@@ -58,7 +58,8 @@ class Training:
     for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
-    ``entrances`` are the methods that losses enter the moving module by.
+    ``entrances`` are the methods that losses enter the moving module by. ``draws``: whether ``pictures`` are samples of
+    a model that makes pictures, which are compared with real ones, and not a look at real ones.
     """
 
     modules: dict[str, nn.Module]
@@ -73,6 +74,7 @@ class Training:
     labels: NDArray[np.int64] | None = None
     vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
     entrances: tuple[str, ...] = ("forward",)
+    draws: bool = True
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:
@@ -80,6 +82,26 @@ def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None
     images = torch.from_numpy(batch.images).to(device).float().div_(127.5).sub_(1)
     labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(device)
     return images.contiguous(memory_format=torch.channels_last), labels
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch on the device: pictures (B, C, H, W) in [-1, 1], labels (B,) or None, places in their set (B,)."""
+
+    images: Tensor
+    labels: Tensor | None
+    index: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device) -> Seen:
+        images, labels = to_tensor(batch, device)
+        return cls(images, labels, torch.from_numpy(batch.index).to(device))
+
+    def part(self, part: int, parts: int, generator: torch.Generator) -> Draw:
+        """Number ``part`` of ``parts`` equal ones, with the randomness that its loss may use."""
+        of = slice(part * len(self.index) // parts, (part + 1) * len(self.index) // parts)
+        labels = None if self.labels is None else self.labels[of]
+        return Draw(self.images[of], labels, generator, self.index[of])
 
 
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
@@ -171,32 +193,25 @@ class Engine:
 
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
-        images, labels = to_tensor(batch, self.runtime.device)
-        index = torch.from_numpy(batch.index).to(self.runtime.device)
+        seen = Seen.of(batch, self.runtime.device)
         factor = self._schedule(self.done) * self.slower
         for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
         for number, phase in enumerate(self.training.phases):
             if self.done % phase.interval == 0:
-                self._take(number, phase, images, labels, index)
+                self._take(number, phase, seen)
         for average in self.averages.values():
-            average.update(self.done, len(images) * self.processes.world)
+            average.update(self.done, len(batch.index) * self.processes.world)
         self.done += 1
 
-    def _take(self, number: int, phase: Phase, images: Tensor, labels: Tensor | None, index: Tensor) -> None:
+    def _take(self, number: int, phase: Phase, seen: Seen) -> None:
         parts, loss = self.settings.accumulate, self._losses[number]
         self._only(phase)
         phase.optimizer.zero_grad(set_to_none=True)
         for part in range(parts):
             place = (self.done, self.processes.rank, number, part)
-            of = slice(part * len(images) // parts, (part + 1) * len(images) // parts)
-            draw = Draw(
-                images[of],
-                None if labels is None else labels[of],
-                generator(self.runtime.device, self.seed, *place),
-                index[of],
-            )
+            draw = seen.part(part, parts, generator(self.runtime.device, self.seed, *place))
             alone = isinstance(loss, DistributedDataParallel) and part + 1 < parts
             with loss.no_sync() if alone else contextlib.nullcontext(), fixed(self.seed, *place):  # type: ignore[operator]
                 with torch.autocast(

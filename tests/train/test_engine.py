@@ -24,8 +24,18 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 
 STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
 
+PAIRS = {
+    "layers": 1,
+    "text_width": 8,
+    "text_layers": 1,
+    "embedding": 8,
+    "tokens": 270,
+    "patch": 4,
+    "chunks": 2,
+}
 
-DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "vocabulary": 300}
+
+DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "tokens": 300}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,7 +48,7 @@ def drawing(tmp_path_factory):
 
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
-    small = {k: v for k, v in (SMALL | STYLE).items() if hasattr(catalogue.find(name).settings, k)}
+    small = {k: v for k, v in (SMALL | STYLE | PAIRS).items() if hasattr(catalogue.find(name).settings, k)}
     small |= DALLE if name == "dalle" else {}
     settings = changed(catalogue.find(name).settings, small | changes)
     images = tiny_drawing.pictures(16 if name == "dalle" else 8)

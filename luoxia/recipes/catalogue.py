@@ -10,7 +10,8 @@ from typing import Any
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data.images import ImageSet
-from luoxia.recipes import gan, stylegan, vae
+from luoxia.recipes import dvae, gan, stylegan, vae
+from luoxia.recipes.dvae import DVAESettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.vae import VAESettings
@@ -71,6 +72,11 @@ RECIPES = {
         StyleGANSettings(),
         stylegan.build,
         stylegan.settings_of,
+    ),
+    "dvae": Recipe(
+        Text("discrete autoencoder: pictures as codes", "离散自编码器：把图片变为编码"),
+        DVAESettings(),
+        dvae.build,
     ),
 }
 

@@ -23,10 +23,11 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 
 
 STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
+CODES = {"perceptual": 0, "adversarial": 0.1, "adversarial_from": 3, "blocks": 1}
 
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
-    small = {k: v for k, v in (SMALL | STYLE).items() if hasattr(catalogue.find(name).settings, k)}
+    small = {k: v for k, v in (SMALL | STYLE | CODES).items() if hasattr(catalogue.find(name).settings, k)}
     settings = changed(catalogue.find(name).settings, small | changes)
     images = pictures()
     training = catalogue.find(name).build(settings, images, seed)

@@ -26,8 +26,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp or stylegan.",
-                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp 或 stylegan。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan or dvae.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan 或 dvae。",
             ),
         ),
     ] = None,

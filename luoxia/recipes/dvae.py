@@ -86,10 +86,6 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     clock = Clock()
     adversary = _adversary(settings, dvae, judge, clock)
 
-    def after() -> None:
-        dvae.quantiser.advance()
-        clock.advance()
-
     loss = DVAELoss(
         # Looked up when they are called: splitting the weights over processes wraps them.
         lambda x, generator: dvae(x, generator),
@@ -99,10 +95,10 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         settings.perceptual,
         adversary,
     )
-    modules: dict[str, torch.nn.Module] = {"dvae": dvae, "clock": clock}
-    phases = [Phase("dvae", dvae, optimizer, loss, after=after)]
+    modules: dict[str, torch.nn.Module] = {"dvae": dvae}
+    phases = [Phase("dvae", dvae, optimizer, loss, after=dvae.quantiser.advance)]
     if settings.adversarial:
-        modules["discriminator"] = judge
+        modules |= {"discriminator": judge, "clock": clock}
         phases += _judging(settings, dvae, judge, clock)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
@@ -197,8 +193,9 @@ def _judging(
     def make(draw: Draw) -> Tensor:
         return dvae.decode_ids(dvae.encode_ids(draw.images))
 
-    phases = [Phase("d", judge, optimizer, Late(PatchLoss(make, judge), judge, clock, begins))]
+    phases = []
     if settings.r1 and settings.r1_every:
         penalty = Late(R1(judge, settings.r1, every), judge, clock, begins)
         phases.append(Phase("r1", judge, optimizer, penalty, interval=every, partial=True))
-    return phases
+    game = Late(PatchLoss(make, judge), judge, clock, begins)
+    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

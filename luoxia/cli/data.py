@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from luoxia.cli.words import print_table, say, tell
+from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.language import current
 from luoxia.core.progress import bar
@@ -21,8 +22,8 @@ Place = Annotated[
     Argument(
         metavar="PICTURES",
         help=say(
-            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), or hf:owner/name.",
-            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址），或 hf:owner/name。",
+            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), a table (CSV, JSONL, Parquet), or hf:owner/name.",
+            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址）、表格（CSV、JSONL、Parquet），或 hf:owner/name。",
         ),
     ),
 ]
@@ -41,6 +42,10 @@ Faces = Annotated[
     bool,
     Option("--faces", help=say("Cut portraits out, eyes and mouth in one place.", "裁出人像，眼与嘴对齐。")),
 ]
+Fetch = Annotated[
+    bool,
+    Option("--fetch", help=say("Download what a table names by address.", "下载表格以地址指明的图片。")),
+]
 Threads = Annotated[int, Option(metavar="N", min=1, help=say("Threads that decode.", "解码线程数。"))]
 
 
@@ -50,6 +55,7 @@ def check(
     size: Size = None,
     trim: Trim = False,
     faces: Faces = False,
+    fetch: Fetch = False,
     out: Annotated[
         Path | None, Option("-o", "--out", metavar="FILE", help=say("The report as HTML.", "HTML 报告。"))
     ] = None,
@@ -60,7 +66,14 @@ def check(
     with tempfile.TemporaryDirectory(prefix="luoxia-check-") as scratch:
         with bar(pictures) as progress:
             found = examine(
-                pictures, Path(scratch), size=size, trim=trim, faces=faces, threads=threads, progress=progress
+                pictures,
+                Path(scratch),
+                size=size,
+                trim=trim,
+                faces=faces,
+                fetch=fetch,
+                threads=threads,
+                progress=progress,
             )
         path = out or Path(f"{found.survey.name}-report.html")
         _tell(found, path)
@@ -85,6 +98,11 @@ def prepare(
             ),
         ),
     ] = "",
+    captioned: Annotated[
+        bool,
+        Option("--captioned", help=say("Leave out pictures without a caption.", "剔除没有说明文字的图片。")),
+    ] = False,
+    fetch: Fetch = False,
     threads: Threads = 2,
 ) -> None:
     from luoxia.data.prepare import prepare as prepare_
@@ -97,6 +115,8 @@ def prepare(
             trim=trim,
             faces=faces,
             licence=licence,
+            captioned=captioned,
+            fetch=fetch,
             threads=threads,
             progress=progress,
         )
@@ -112,6 +132,35 @@ def prepare(
             "No licence is recorded: say with --licence whose the pictures are.",
             "未记录许可：请用 --licence 说明图片的归属。",
         )
+
+
+@app.command(help=say("Bring a built-in set to this machine.", "将内置数据下载到本机。"))
+def get(
+    name: Annotated[
+        str,
+        Argument(metavar="SET", help=say("icons: drawings with captions.", "icons：带说明文字的图画。")),
+    ],
+    size: Annotated[
+        int, Option(metavar="PIXELS", help=say("The side of its pictures.", "图片的边长。"))
+    ] = 64,
+) -> None:
+    from luoxia.data import icon_packages, icons
+
+    if name not in ("icons", "icons-all"):
+        raise UserError(
+            f"{name} is not fetched: icons and icons-all are; other sets are drawn or read here",
+            f"{name} 无需下载：可下载的有 icons 与 icons-all；其他数据在本机绘制或读取",
+        )
+    with bar(name) as progress:
+        icon_packages.get(progress)
+    images = icons.icons(size, everything=name == "icons-all")
+    n, m = len(images.train), len(images.held_out)
+    tell(
+        f"{images.name} is here: {n} pictures to train on, {m} held out.",
+        f"{images.name} 已在本机：{n} 张图片用于训练，{m} 张留出。",
+    )
+    for line in images.licence:
+        print(line)
 
 
 def _tell(found, path: Path) -> None:

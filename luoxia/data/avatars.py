@@ -7,7 +7,6 @@ rasterised by Skia. Classes are the styles; captions say in English and Chinese 
 from __future__ import annotations
 
 import json
-import re
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib.resources import files
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.language import Text
-from luoxia.data import prepared
+from luoxia.data import prepared, svg
 from luoxia.data.images import ImageSet
 
 COUNT, VERSION, SIZES = 10_000, 1, (8, 256)
@@ -142,31 +141,9 @@ def _part(task: tuple[int, int, int]) -> tuple[NDArray[np.uint8], list[tuple[str
     for i in range(first, last):
         name = names[i % len(names)]
         avatar = Avatar(_style(name), {"seed": f"luoxia {i}", "backgroundColor": list(GROUNDS)})
-        pictures[i - first] = rasterised(avatar.to_string(), size)
+        pictures[i - first] = svg.on_white(avatar.to_string(), size)
         captions.append(_caption(name, avatar.to_json()["options"]))
     return pictures, captions
-
-
-def rasterised(svg: str, size: int) -> NDArray[np.uint8]:
-    """An SVG drawn on white at ``size`` pixels, (3, H, W). References outside of it are taken out first."""
-    import skia
-
-    svg = re.sub(r"""\s(?:xlink:)?href\s*=\s*(?:"(?!#)[^"]*"|'(?!#)[^']*')""", "", svg)
-    # Skia follows the older form of a reference only.
-    svg = svg.replace(' href="#', ' xlink:href="#')
-    if "xmlns:xlink" not in svg:
-        svg = svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
-    document = skia.SVGDOM.MakeFromStream(skia.MemoryStream(svg.encode()))
-    if document is None:
-        raise ValueError("this is no SVG")
-    surface = skia.Surface(size * 2, size * 2)  # twice as fine, then halved: thin lines stay whole
-    canvas = surface.getCanvas()
-    canvas.clear(skia.ColorWHITE)
-    document.setContainerSize(skia.Size(size * 2, size * 2))
-    document.render(canvas)
-    fine = surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3].astype(np.uint16)
-    coarse = fine.reshape(size, 2, size, 2, 3).sum((1, 3)) + 2 >> 2
-    return coarse.astype(np.uint8).transpose(2, 0, 1)
 
 
 def _colour(value: Any) -> tuple[str, str]:

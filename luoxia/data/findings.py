@@ -63,9 +63,9 @@ class Examination:
         if labels:
             shown = ", ".join(f"{name} {n}" for name, n in labels.most_common(12))
             facts[Text("classes", "类别")] = f"{len(labels)}: {shown}{' …' if len(labels) > 12 else ''}"
-        captions = sum(bool(s.caption) for s in made.seen)
+        captions = sum(s.captioned for s in made.seen)
         if captions:
-            facts[Text("captions", "说明文字")] = str(captions)
+            facts[Text("captions", "说明文字")] = f"{captions} / {len(made.seen)}"
         return {str(name): value for name, value in facts.items()}
 
     def findings(self) -> list[Finding]:
@@ -101,6 +101,8 @@ class Examination:
             "hidden": Text("with a face covered", "人脸被遮挡"),
             "outside": Text("with a face at the edge", "人脸在边缘"),
             "blurred": Text("blurred", "模糊"),
+            "no caption": Text("without a caption", "没有说明文字"),
+            "table": Text("are tables that cannot be read", "为无法读取的表格"),
         }
         for kind, text in names.items():
             some = of_kind.get(kind, [])
@@ -130,11 +132,25 @@ class Examination:
             )
             groups = tuple(tuple((i, seen[i].name) for i in group) for group in self.near)
             found.append(Finding("look", text, groups))
-        found += self._leaks() + self._conflicts() + self._classes()
+        found += self._captions() + self._leaks() + self._conflicts() + self._classes()
         long = [i for i, s in enumerate(seen) if max(s.size) > LONG * min(s.size)]
         if long:
             en = f"{len(long)} so long that the middle square loses half of them"
             found.append(self._finding("look", en, f"{len(long)} 张过长，中间正方形会失去一半以上", long))
+        return found
+
+    def _captions(self) -> list[Finding]:
+        seen, absent, found = self.survey.seen, self.survey.absent, list[Finding]()
+        rows = [i for i, s in enumerate(seen) if not s.captioned]
+        if rows and len(rows) < len(seen):
+            en = f"{len(rows)} without a caption: --captioned leaves them out"
+            found.append(
+                self._finding("look", en, f"{len(rows)} 张没有说明文字：--captioned 可将其剔除", rows)
+            )
+        if absent:
+            n = len(absent)
+            text = Text(f"{n} captions for pictures that are not there", f"{n} 条说明文字所指的图片不存在")
+            found.append(Finding("look", text, tuple(((-1, name),) for name in absent)))
         return found
 
     def _leaks(self) -> list[Finding]:

@@ -79,19 +79,21 @@ def digits() -> ImageSet:
     )
 
 
-BUILT_IN = ("avatars", "digits")
+BUILT_IN = ("avatars", "digits", "icons", "icons-all")
 
 
 def load(name_or_path: str | Path, *, size: int | None = None) -> ImageSet:
     """A built-in set by name, a prepared folder, or pictures wherever :func:`luoxia.data.sources.find` finds them.
 
-    ``size`` is for avatars, which are drawn in any, and for pictures, which are cut and scaled.
+    ``size`` is for avatars and icons, which are drawn in any, and for pictures, which are cut and scaled.
     """
-    from luoxia.data import avatars, prepare, prepared  # they build on this file
+    from luoxia.data import avatars, icons, prepare, prepared  # they build on this file
 
     name = str(name_or_path)
     if name == "avatars":
         return avatars.avatars(size or 64)
+    if name in ("icons", "icons-all"):
+        return icons.icons(size or 64, everything=name == "icons-all")
     if name == "digits":
         return _of_size(digits(), size)
     path = Path(name)

@@ -22,13 +22,13 @@ from luoxia.data.faces import FaceFinder
 from luoxia.data.findings import Examination
 from luoxia.data.images import ImageSet
 from luoxia.data.sources import Source, find
-from luoxia.data.survey import Framing, Seen, Survey, first_size, survey
+from luoxia.data.survey import Framing, LeftOut, Seen, Survey, first_size, keep, survey
 
 LEAST = 8  # pictures: fewer are no set
 SHARE = 20  # one in so many is held out
 SIZES = (8, 1024)
 PORTRAIT = 64  # pixels of a portrait unless the user says
-VERSION = 1  # of how pictures are decoded and split: a newer one prepares again
+VERSION = 2  # of how pictures are decoded and split: a newer one prepares again
 
 
 def examine(
@@ -38,12 +38,13 @@ def examine(
     size: int | None = None,
     trim: bool = False,
     faces: bool = False,
+    fetch: bool = False,
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> Examination:
     """What there is at ``place``, looked at in ``size`` pixels (64 unless given). Nothing but ``scratch`` is written."""
     framing = _framing(size or 64, trim, faces)
-    made = survey(find(place), framing, scratch, threads=threads, progress=progress)
+    made = survey(find(place, fetch=fetch), framing, scratch, threads=threads, progress=progress)
     return Examination(made, duplicates.near(made.pictures), framing.cuts)
 
 
@@ -55,19 +56,22 @@ def prepare(
     trim: bool = False,
     faces: bool = False,
     licence: str = "",
+    captioned: bool = False,
+    fetch: bool = False,
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> tuple[ImageSet, Examination]:
     """Write the pictures at ``place`` as the set ``folder``; with ``faces``, the portraits in them, aligned.
 
-    Without ``size`` they must all be square and of one size; portraits are of 64 pixels then.
+    Without ``size`` they must all be square and of one size; portraits are of 64 pixels then. ``captioned`` leaves out
+    what has no caption; ``fetch`` downloads what a table names by address.
     """
     _free(folder)
     if faces:
         size = size or PORTRAIT
-    source = find(place)
+    source = find(place, fetch=fetch)
     framing = _framing(_checked(size) if size else _common(source), trim, faces)
-    return _prepared(source, folder, framing, not size, licence, threads, progress)
+    return _prepared(source, folder, framing, not size, licence, threads, progress, captioned)
 
 
 def _framing(size: int, trim: bool, faces: bool) -> Framing:
@@ -94,11 +98,14 @@ def _prepared(
     licence: str,
     threads: int,
     progress: Progress,
+    captioned: bool = False,
 ) -> tuple[ImageSet, Examination]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place: as much as the set itself takes, which the system's own scratch may not hold.
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as scratch:
         made = survey(source, framing, Path(scratch), same_size=same_size, threads=threads, progress=progress)
+        if captioned:
+            made = _with_captions(made, Path(scratch))
         if len(made.seen) < LEAST:
             raise UserError(
                 f"{made.name} holds {len(made.seen)} different pictures that can be used; training needs {LEAST} at least",
@@ -110,16 +117,28 @@ def _prepared(
     return images, found
 
 
+def _with_captions(made: Survey, scratch: Path) -> Survey:
+    """The survey without pictures that nothing is said of; those are told as left out."""
+    why = Text("nothing is said of it", "没有关于它的文字")
+    bare = [s.name for s in made.seen if not s.captioned]
+    if not bare:
+        return made
+    kept = keep(made, np.flatnonzero([s.captioned for s in made.seen]), scratch)
+    kept.left_out += [LeftOut(name, "no caption", why) for name in bare]
+    return kept
+
+
 def _image_set(made: Survey, near: list[list[int]], licence: str) -> ImageSet:
     grey = all(s.grey for s in made.seen)
     pictures = made.pictures[:, :1] if grey else made.pictures
     classes, labels = labels_of(made.seen)
-    captions = (
-        tuple(Text(s.caption, s.caption) for s in made.seen) if any(s.caption for s in made.seen) else None
-    )
+    captions = None
+    if any(s.captioned for s in made.seen):  # one language stands for both where there is one alone
+        captions = tuple(Text(s.caption or s.caption_zh, s.caption_zh or s.caption) for s in made.seen)
     held_out = split(made.seen, near)
     stated = licence or "no licence was stated"
-    digest = prepared.digest_of(pictures, held_out, *([] if labels is None else [labels]))
+    said = [] if captions is None else [prepared.as_bytes(captions)]
+    digest = prepared.digest_of(pictures, held_out, *([] if labels is None else [labels]), *said)
     return ImageSet(
         made.name, pictures, labels, classes, captions, held_out, (f"{made.name}: {stated}",), digest
     )

@@ -119,6 +119,11 @@ def digest_of(*arrays: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
+def as_bytes(captions: tuple[Text, ...]) -> NDArray[np.uint8]:
+    """Captions as an array of bytes, for a digest."""
+    return np.frombuffer(json.dumps([[c.en, c.zh] for c in captions]).encode(), np.uint8)
+
+
 def _check(
     folder: Path,
     images: NDArray[Any],

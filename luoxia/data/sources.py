@@ -28,6 +28,7 @@ from typing import IO, Any
 
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.data.decoding import SUFFIXES, UndecodableError
+from luoxia.data.tables import TABLES, is_table
 
 MEMBER = 256_000_000  # bytes that one picture's file may have
 TEXT = 65_536  # bytes that a caption's or class's file may have
@@ -73,8 +74,11 @@ class Source:
     fingerprint: str
 
 
-def find(place: str) -> Source:
-    """The source at ``place``: a path, shard names with ``{000..099}``, http(s) addresses, or ``hf:owner/name``."""
+def find(place: str, *, fetch: bool = False) -> Source:
+    """The source at ``place``: a path, shard names with ``{000..099}``, http(s) addresses, or ``hf:owner/name``.
+
+    A path may be a table that names pictures; where it has their addresses alone, ``fetch`` allows to download them.
+    """
     if place.startswith("hf:"):
         from luoxia.data.huggingface import source
 
@@ -87,7 +91,7 @@ def find(place: str) -> Source:
         )
     shards = expand(place)
     if scheme:
-        return Source(_stem(place), lambda: _each(shards, _remote), 0, _digest(shards))
+        return Source(_stem(place), lambda: _each(shards, _remote), 0, digest(shards))
     if len(shards) > 1:
         return _of_files(place, [Path(shard) for shard in shards])
     path = Path(place).expanduser()
@@ -97,6 +101,10 @@ def find(place: str) -> Source:
         return _of_files(place, tars) if tars and not pictures else _folder(path)
     if not path.exists():
         raise UserError(f"there is no {place}", f"没有 {place}")
+    if is_table(path.name) or path.suffix.lower() == ".json":
+        from luoxia.data import table_sources
+
+        return table_sources.source(path, fetch=fetch)
     return _of_files(place, [path])
 
 
@@ -126,7 +134,7 @@ def _stem(place: str) -> str:
     return re.sub(r"\.(zip|tgz|tbz2?|txz|tar(\.\w+)?)$", "", name, flags=re.I).strip("-_. ") or "data"
 
 
-def _digest(facts: Any) -> str:
+def digest(facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -139,14 +147,28 @@ def _folder(root: Path) -> Source:
         key=lambda p: p.relative_to(root).as_posix(),
     )
     files = [p for p in files if not p.name.startswith(".") and "__MACOSX" not in p.parts]
-    facts = [(p.relative_to(root).as_posix(), p.lstat().st_size, p.lstat().st_mtime_ns) for p in files]
+    tables = [p for p in _beside(root) if p.is_file()]
+    facts = [(p.name, p.lstat().st_size, p.lstat().st_mtime_ns) for p in tables]
+    facts += [(p.relative_to(root).as_posix(), p.lstat().st_size, p.lstat().st_mtime_ns) for p in files]
 
     def items() -> Iterator[Item]:
-        for path, (name, size, _) in zip(files, facts, strict=True):
-            yield Item(name, size, lambda path=path: _whole(path))
+        yield from folder_items(root.resolve().parent, tables)
+        yield from folder_items(root, files)
 
     name = root.resolve().name or "data"
-    return Source(name, items, sum(size for _, size, _ in facts), _digest(facts))
+    return Source(name, items, sum(size for _, size, _ in facts), digest(facts))
+
+
+def _beside(root: Path) -> list[Path]:
+    """Tables that lie beside a folder and bear its name: ``pets.csv`` beside ``pets/``."""
+    root = root.resolve()
+    return [root.parent / f"{root.name}{suffix}" for suffix in sorted(TABLES)] if root.name else []
+
+
+def folder_items(root: Path, files: list[Path]) -> Iterator[Item]:
+    """Files by their paths in ``root``."""
+    for path in files:
+        yield Item(path.relative_to(root).as_posix(), path.lstat().st_size, lambda path=path: _whole(path))
 
 
 def _whole(path: Path) -> bytes:
@@ -154,7 +176,7 @@ def _whole(path: Path) -> bytes:
         if not path.is_file():
             raise UndecodableError("it is no file", "不是文件")
         if path.stat().st_size > MEMBER:
-            raise _too_large()
+            raise too_large()
         return path.read_bytes()
     except OSError as error:
         raise UndecodableError(
@@ -162,7 +184,7 @@ def _whole(path: Path) -> bytes:
         ) from error
 
 
-def _too_large() -> UndecodableError:
+def too_large() -> UndecodableError:
     return UndecodableError(f"it is larger than {MEMBER // 1_000_000} MB", f"大于 {MEMBER // 1_000_000} MB")
 
 
@@ -183,7 +205,7 @@ def _of_files(place: str, archives: list[Path]) -> Source:
         _stem(place),
         lambda: _each(list(map(str, archives)), _local),
         sum(f[1] for f in facts),
-        _digest(facts),
+        digest(facts),
     )
 
 
@@ -237,7 +259,7 @@ def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.flag_bits & 1:
         raise UndecodableError("it is encrypted", "已加密")
     if member.file_size > MEMBER:
-        raise _too_large()
+        raise too_large()
     try:
         with archive.open(member) as file:
             data = file.read(member.file_size + 1)  # a header may understate what follows
@@ -264,8 +286,8 @@ def _tar(place: str, raw: IO[bytes], budget: int) -> Iterator[Item]:
                 yield Item(member.name, 0, _link)
                 continue
             suffix = PurePosixPath(member.name).suffix.lower()
-            if suffix not in SUFFIXES | TEXTS or member.size > MEMBER:
-                unread = _too_large() if suffix in SUFFIXES else UndecodableError("unread", "未读")
+            if suffix not in SUFFIXES | TEXTS | TABLES or member.size > MEMBER:
+                unread = too_large() if suffix in SUFFIXES else UndecodableError("unread", "未读")
                 yield Item(member.name, member.size, lambda unread=unread: _raise(unread))
                 continue
             file = archive.extractfile(member)

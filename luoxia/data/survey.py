@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,8 +20,10 @@ from luoxia.data import strips
 from luoxia.data.alignment import Refused, portrait
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode, fit
 from luoxia.data.faces import FaceFinder
-from luoxia.data.sources import TEXT, TEXTS, Item, Source
+from luoxia.data.sources import TEXTS, Item, Source
 from luoxia.data.strips import Box
+from luoxia.data.tables import TABLES
+from luoxia.data.texts import Texts, stem
 
 LEAST = 8  # pixels of a side: less is no picture
 LOOK = 256  # pixels at which strips are looked for
@@ -48,11 +49,16 @@ class Seen:
     label: str | None = None
     parts: frozenset[str] = frozenset()
     caption: str = ""
+    caption_zh: str = ""
+
+    @property
+    def captioned(self) -> bool:
+        return bool(self.caption or self.caption_zh)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that was not kept; ``kind`` is "broken", "small", "copy", or what a portrait was refused for, ``twin`` the
+    """A file that was not kept; ``kind`` is "broken", "small", "copy", "table", "no caption", or what a portrait was refused for, ``twin`` the
     kept picture it repeats, ``look`` (3, H, W) uint8 what a refused picture looks like."""
 
     name: str
@@ -95,13 +101,15 @@ class Framing:
 
 @dataclass
 class Survey:
-    """``pictures`` (N, 3, size, size) uint8 belong to ``seen``; ``others`` counts files that are no pictures."""
+    """``pictures`` (N, 3, size, size) uint8 belong to ``seen``; ``others`` counts files that are no pictures; ``absent``
+    are names in tables that no file has."""
 
     name: str
     pictures: NDArray[np.uint8]
     seen: list[Seen]
     left_out: list[LeftOut] = field(default_factory=list)
     others: int = 0
+    absent: list[str] = field(default_factory=list)
 
 
 def survey(
@@ -119,9 +127,10 @@ def survey(
     ``threads``.
     """
     size = framing.size
-    path, texts = scratch / "pictures", dict[tuple[str, str], dict[str, str]]()
+    path, texts = scratch / "pictures", Texts()
     made, first_with = Survey(source.name, np.empty(0, np.uint8), []), dict[str, int]()
     keys: list[tuple[str, str]] = []
+    names: list[tuple[str, str]] = []
     copies: list[tuple[int, str]] = []  # (place of the twin, key)
     with path.open("wb") as file:
         for item, found in _decoded(source, framing, threads, progress, texts, made):
@@ -137,16 +146,30 @@ def survey(
                     f"the same picture as {made.seen[twin].name}", f"与 {made.seen[twin].name} 为同一图片"
                 )
                 made.left_out.append(LeftOut(seen.name, "copy", why, twin))
-                copies.append((twin, _stem(item.name)))
+                copies.append((twin, stem(item.name)))
                 continue
             made.seen.append(seen)
-            keys.append((item.archive, _stem(item.name)))
+            keys.append((item.archive, stem(item.name)))
+            names.append((item.archive, item.name))
             file.write(pixels.data)
     if not made.seen:
         raise _nothing(made)
     made.pictures = np.memmap(path, np.uint8, "r", shape=(len(made.seen), 3, size, size))
-    made.seen = _named(made.seen, keys, [texts.get(key, {}) for key in keys], copies)
+    made.seen = _named(made.seen, keys, [texts.of(*name) for name in names], copies)
+    made.absent = texts.absent()
     return made
+
+
+def keep(made: Survey, places: NDArray[np.int64], scratch: Path) -> Survey:
+    """The survey of the pictures at ``places`` (M,) alone, sorted; those are copied to a file of their own."""
+    path = scratch / "kept"
+    with path.open("wb") as file:
+        for i in places:
+            file.write(made.pictures[i].tobytes())
+    pictures = np.memmap(path, np.uint8, "r", shape=(len(places), *made.pictures.shape[1:]))
+    place = {int(i): n for n, i in enumerate(places)}
+    left = [replace(one, twin=place.get(one.twin, -1)) for one in made.left_out]
+    return Survey(made.name, pictures, [made.seen[i] for i in places], left, made.others, made.absent)
 
 
 def first_size(source: Source) -> tuple[str, tuple[int, int]]:
@@ -166,7 +189,7 @@ def _decoded(
     framing: Framing,
     threads: int,
     progress: Progress,
-    texts: dict[tuple[str, str], dict[str, str]],
+    texts: Texts,
     made: Survey,
 ) -> Iterator[tuple[Item, LeftOut | tuple[Seen, NDArray[np.uint8]]]]:
     """Pictures in the order of the source, decoded ahead by ``threads``; texts go to ``texts`` on the way."""
@@ -177,8 +200,10 @@ def _decoded(
             for item in source.items():
                 done += item.size
                 suffix = PurePosixPath(item.name).suffix.lower()
-                if suffix in TEXTS:
-                    _note(texts, item)
+                if suffix in TEXTS | TABLES:
+                    why = texts.note(item)
+                    if why is not None:
+                        made.left_out.append(LeftOut(item.name, "table", why))
                 elif suffix in SUFFIXES:
                     ahead.append((item, pool.submit(_one, item, _bytes(item), framing)))
                 else:
@@ -249,37 +274,6 @@ def _strip(image) -> Box | None:
     )
 
 
-def _note(texts: dict[tuple[str, str], dict[str, str]], item: Item) -> None:
-    """A caption or class that lies beside a picture: NAME.txt, NAME.cls, or NAME.json with "caption" and "label"."""
-    if item.size > TEXT:
-        return
-    data = _bytes(item)
-    if isinstance(data, UndecodableError):
-        return
-    text = data.decode("utf-8", "replace").strip()
-    found = texts.setdefault((item.archive, _stem(item.name)), {})
-    match PurePosixPath(item.name).suffix.lower():
-        case ".txt":
-            found["caption"] = text
-        case ".cls":
-            found["label"] = text
-        case _:
-            try:
-                facts = json.loads(text)
-            except (ValueError, RecursionError):
-                return
-            if isinstance(facts, dict):
-                for key in ("caption", "label"):
-                    if isinstance(facts.get(key), str | int):
-                        found[key] = str(facts[key])
-
-
-def _stem(name: str) -> str:
-    """A sample's key: WebDataset's samples, and a picture with its texts, share the path up to the first dot."""
-    path = PurePosixPath(name)
-    return str(path.with_name(path.name.split(".")[0] or path.name))
-
-
 def _named(
     seen: list[Seen],
     keys: list[tuple[str, str]],
@@ -297,14 +291,15 @@ def _named(
         around += 1
     parts = [_parts(folder[around:]) for folder in folders]
     labels = [folder[around + len(part) :][:1] for folder, part in zip(folders, parts, strict=True)]
-    for twin, stem in copies:
-        parts[twin] |= _parts(PurePosixPath(stem).parent.parts[around:])
+    for twin, key in copies:
+        parts[twin] |= _parts(PurePosixPath(key).parent.parts[around:])
     return [
         replace(
             s,
             label=beside.get("label") or next(iter(label), None),
             parts=part,
             caption=beside.get("caption", ""),
+            caption_zh=beside.get("caption_zh", ""),
         )
         for s, label, part, beside in zip(seen, labels, parts, texts, strict=True)
     ]

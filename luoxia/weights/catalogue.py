@@ -34,7 +34,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "drawings" are data
     title: str
     summary: Text
     publisher: str
@@ -53,6 +53,11 @@ class Entry:
     def comes_along(self) -> bool:
         """Whether the file is part of Luoxia and need not be fetched."""
         return self.sources[:1] == (f"bundled:{self.id}/{self.filename}",)
+
+    @property
+    def command(self) -> str:
+        """What a user types to have it fetched."""
+        return "`luoxia data get icons`" if self.kind == "drawings" else f"`luoxia models get {self.id}`"
 
     @property
     def pieces(self) -> tuple[Part, ...]:
@@ -270,7 +275,8 @@ def path_of(entry: Entry) -> Path:
     """Where the model's file belongs, whether it is there or not."""
     if entry.comes_along:
         return bundled() / entry.id / entry.filename
-    return home() / "models" / entry.id / entry.filename
+    room = home() / "data" / "packages" if entry.kind == "drawings" else home() / "models"
+    return room / entry.id / entry.filename
 
 
 def is_here(entry: Entry) -> bool:
@@ -294,10 +300,9 @@ def verified(entry: Entry) -> Path:
     path = path_of(entry)
     if not path.is_file():
         raise ModelNotHereError(
-            f"{entry.title} is not on this machine: `luoxia models get {entry.id}` fetches it "
+            f"{entry.title} is not on this machine: {entry.command} fetches it "
             f"({readable_size(entry.size)}).",
-            f"本机尚无 {entry.title}：运行 `luoxia models get {entry.id}` 即可下载"
-            f"（{readable_size(entry.size)}）。",
+            f"本机尚无 {entry.title}：运行 {entry.command} 即可下载（{readable_size(entry.size)}）。",
         )
     if entry.comes_along:
         return _unharmed(entry)
@@ -314,9 +319,9 @@ def verified(entry: Entry) -> Path:
         path.unlink()
     raise FetchError(
         f"{path} was not the file of {entry.title}: its SHA-256 was {found}, the catalogue says "
-        f"{entry.sha256}. It was removed; `luoxia models get {entry.id}` fetches it again.",
+        f"{entry.sha256}. It was removed; {entry.command} fetches it again.",
         f"{path} 不是 {entry.title} 的文件：其 SHA-256 为 {found}，目录记载为 {entry.sha256}。"
-        f"该文件已删除；运行 `luoxia models get {entry.id}` 重新下载。",
+        f"该文件已删除；运行 {entry.command} 重新下载。",
     )
 
 

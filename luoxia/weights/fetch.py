@@ -70,7 +70,7 @@ class _Report:
 
     def __call__(self, state: str, done: int, message: Text | None = None) -> None:
         if self.cancelled is not None and self.cancelled():
-            title, command = self.entry.title, f"`luoxia models get {self.entry.id}`"
+            title, command = self.entry.title, self.entry.command
             raise FetchError(
                 f"Fetching {title} was stopped; {command} goes on with it.",
                 f"{title} 的下载已停止；运行 {command} 可继续。",

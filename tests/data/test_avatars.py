@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from luoxia.data import avatars
+from luoxia.data import avatars, svg
 from luoxia.data.images import load
 
 
@@ -51,13 +51,13 @@ def test_references_inside_are_followed_and_those_outside_are_not(tmp_path):
     red.write_text('<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9" fill="red"/></svg>')
     head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">'
     inside = head + '<defs><rect id="r" width="8" height="8" fill="red"/></defs><use href="#r"/></svg>'
-    assert avatars.rasterised(inside, 8)[1].max() == 0
+    assert svg.on_white(inside, 8)[1].max() == 0
     for where in (f'href="file://{red}"', f"xlink:href='{red}'", f'href = "{red}#r"'):
         for tag in ("image", "use"):
             outside = f'{head}<{tag} width="8" height="8" {where}/></svg>'
-            assert avatars.rasterised(outside, 8).min() == 255, where
+            assert svg.on_white(outside, 8).min() == 255, where
 
 
 def test_what_is_no_svg_is_refused():
     with pytest.raises(ValueError, match="no SVG"):
-        avatars.rasterised("<html>", 8)
+        svg.on_white("<html>", 8)

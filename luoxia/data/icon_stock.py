@@ -1,0 +1,104 @@
+"""The drawings that icons are made of: each with its maker and concept, rasterised once, and what was measured of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luoxia.data import icon_looks, icon_names, icon_packages, svg
+from luoxia.data.icon_looks import Look
+from luoxia.data.icon_names import Concept
+from luoxia.data.icon_packages import Maker
+
+HELD_OUT = 20  # one drawing in so many is held out
+ALIKE = re.compile(r"-?\d+$")  # bird-1 and bird-2 are two drawings of a bird
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """``icon`` of ``maker``, which shows the concept ``key``. ``held_out``: no training sees it."""
+
+    maker: str
+    icon: str
+    key: str
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Stock:
+    """``atlas`` is a file of (N, side, side, 4) uint8, the drawings on nothing; ``looks`` what was measured of each."""
+
+    drawings: tuple[Drawing, ...]
+    looks: tuple[Look, ...]
+    concepts: dict[str, Concept]
+    atlas: Path
+    side: int
+    licence: tuple[str, ...]
+
+    def pictures(self) -> NDArray[np.uint8]:
+        shape = (len(self.drawings), self.side, self.side, 4)
+        return np.memmap(self.atlas, np.uint8, "r", shape=shape)
+
+
+def held_out(maker: str, icon: str) -> bool:
+    """Whether a drawing is on the held-out side, by its name alone."""
+    return int(hashlib.sha256(f"{maker}:{icon}".encode()).hexdigest()[:8], 16) < 2**32 // HELD_OUT
+
+
+def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int, int], None]) -> Stock:
+    """Read the packages of ``makers`` and rasterise what has a name, in ``side`` pixels, into the file ``atlas``."""
+    concepts, places = icon_names.concepts()
+    drawings, documents, licence = list[Drawing](), list[str](), list[str]()
+    for maker in makers:
+        found = icon_packages.files(maker.entry, ("icons.json", "info.json"))
+        licence.append(icon_packages.attribution(maker.prefix, maker.version, found["info.json"]))
+        for drawing, document in _named(maker, found["icons.json"], places):
+            drawings.append(drawing)
+            documents.append(document)
+    licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
+    looks, kept = list[Look](), list[Drawing]()
+    with atlas.open("wb") as file, ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        chunks = [(documents[i : i + 64], side) for i in range(0, len(documents), 64)]
+        for n, (pixels, measured) in enumerate(pool.map(_rasterised, chunks)):
+            for drawing, picture, look in zip(drawings[64 * n :], pixels, measured, strict=False):
+                if look is not None:
+                    kept.append(drawing)
+                    looks.append(look)
+                    file.write(picture.tobytes())
+            watch(min(64 * (n + 1), len(documents)), len(documents))
+    return Stock(tuple(kept), tuple(looks), concepts, atlas, side, tuple(licence))
+
+
+def _named(maker: Maker, icons: dict[str, Any], places: dict[str, str]) -> Iterator[tuple[Drawing, str]]:
+    """The set's drawings of known concepts, with their documents, in the order of their names."""
+    for icon in sorted(icons["icons"]):
+        if "skin-tone" in icon or icon.isdigit():
+            continue
+        name = icon.replace("-", "")
+        key = places.get(name) or places.get(ALIKE.sub("", icon).replace("-", ""))
+        if key is not None:
+            yield Drawing(maker.prefix, icon, key, held_out(maker.prefix, icon)), _document(icons, icon)
+
+
+def _document(icons: dict[str, Any], icon: str) -> str:
+    facts = icons["icons"][icon]
+    left, top = facts.get("left", 0), facts.get("top", 0)
+    width = facts.get("width", icons.get("width", 16))
+    height = facts.get("height", icons.get("height", 16))
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}">'
+    return f"{head}{facts['body']}</svg>"
+
+
+def _rasterised(task: tuple[list[str], int]) -> tuple[list[NDArray[np.uint8]], list[Look | None]]:
+    documents, side = task
+    pictures = [svg.transparent(document, side) for document in documents]
+    return pictures, [icon_looks.measured(picture) for picture in pictures]

@@ -32,7 +32,7 @@ STAGES = ("stage1", "stage2", "stage3")  # edges and parts; what follows knows t
 
 @dataclass(frozen=True)
 class DVAESettings(Settings):
-    """``quantiser`` "fsq" with ``levels``, or "vq" or "gumbel" with ``codebook`` vectors; ``loss`` "l1l2" or "laplace".
+    """``quantiser`` "vq" or "gumbel" with ``codebook`` vectors, or "fsq" with ``levels``; ``loss`` "l1l2" or "laplace".
 
     ``perceptual`` weighs the distance that a network sees; ``adversarial`` the game against a discriminator of patches
     from step ``adversarial_from`` on, of its own strength or, with ``adaptive``, of that of the other losses' slope.
@@ -53,12 +53,12 @@ class DVAESettings(Settings):
     factor: int = 8
     width: int = 128
     blocks: int = 2
-    quantiser: str = "fsq"
+    quantiser: str = "vq"
     levels: str = "8,5,5,5"
     codebook: int = 1024
     code_width: int = 32
     loss: str = "l1l2"
-    perceptual: float = 0.5
+    perceptual: float = 0.1
     perceptual_side: int = 64
     adversarial: float = 0.0
     adversarial_from: int = 6_000

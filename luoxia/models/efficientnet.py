@@ -136,8 +136,9 @@ class EfficientNet(nn.Module):
         """Unnormalised log-probabilities of the 1,000 classes of ImageNet in their usual order, (B, 1000)."""
         return self.classifier(self(x))
 
-    def stages(self, x: Tensor) -> dict[str, Tensor]:
-        """The maps that a perceptual distance compares, by name, each half as high and wide as the last or equal.
+    def stages(self, x: Tensor, last: str = "head") -> dict[str, Tensor]:
+        """The maps that a perceptual distance compares, by name, each half as high and wide as the last or equal; up to
+        the map ``last``, one of "stage1" to "stage7" or "head".
 
         At 224: ``stem`` (B, 32, 112, 112), ``stage1`` (B, 16, 112, 112), ``stage2`` (B, 24, 56, 56), ``stage3``
         (B, 40, 28, 28), ``stage4`` (B, 80, 14, 14), ``stage5`` (B, 112, 14, 14), ``stage6`` (B, 192, 7, 7), ``stage7``
@@ -148,7 +149,9 @@ class EfficientNet(nn.Module):
         for i, block in enumerate(self.blocks, start=1):
             h = block(h)
             if i in self.ends:
-                maps[f"stage{self.ends.index(i) + 1}"] = h
+                maps[name := f"stage{self.ends.index(i) + 1}"] = h
+                if name == last:
+                    return maps
         maps["head"] = self.head(h)
         return maps
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.recipes import clip, dalle, gan, stylegan, vae
+from luoxia.recipes import clip, dalle, dvae, gan, stylegan, vae
 from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
+from luoxia.recipes.dvae import DVAESettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.vae import VAESettings
@@ -75,16 +76,21 @@ RECIPES = {
         stylegan.build,
         stylegan.settings_of,
     ),
-    "dalle": Recipe(
-        Text("DALL·E: pictures from captions", "DALL·E：由文字生成图片"),
-        DalleSettings(),
-        dalle.build,
-        remembers=True,
-    ),
     "clip": Recipe(
         Text("CLIP: pictures and captions in one space", "CLIP：图片与描述文字的共同空间"),
         CLIPSettings(),
         clip.build,
+        remembers=True,
+    ),
+    "dvae": Recipe(
+        Text("discrete autoencoder: pictures as codes", "离散自编码器：把图片变为编码"),
+        DVAESettings(),
+        dvae.build,
+    ),
+    "dalle": Recipe(
+        Text("DALL·E: pictures from captions", "DALL·E：由文字生成图片"),
+        DalleSettings(),
+        dalle.build,
         remembers=True,
     ),
 }

@@ -44,6 +44,7 @@ USUAL = 10  # reports from which what is usual is known
 OVERFITS = 0.6  # r_v of arXiv:2006.06676, which the paper's controller holds at 0.5
 ALIKE = 0.4  # diversity of samples as a share of that of real pictures
 USED = 0.05  # share of the latent's dimensions
+CODES = 0.3  # of the codes that evenly used ones would show
 WORSE, LONG = 1.25, 3  # times the best score, and at how many scorings in a row
 NOISE = 3.0  # times the usual change from one scoring to the next
 STALLED = 6  # scorings without a better one, and a third of all
@@ -170,6 +171,32 @@ def posterior_collapse(rows: Rows) -> Finding | None:
     )
 
 
+def codebook_collapse(rows: Rows) -> Finding | None:
+    """A codebook most of whose codes nothing falls to."""
+    values = _vital(rows, "codebook_use")
+    if len(values) < 2 or max(values[-2:]) >= CODES:
+        return None
+    share = f"{100 * values[-1]:.0f}"
+    return Finding(
+        "codebook collapse",
+        "note",
+        Text(
+            f"{share} % of the codes are in use, where 100 % would be even",
+            f"仅 {share}% 的编码在使用，均匀使用应为 100%",
+        ),
+        Text(
+            "pictures are told with a few codes: reconstructions stay coarse, and what learns the codes repeats itself",
+            "图片只用少数编码表达：重建粗糙，学习这些编码的模型也会重复自己",
+        ),
+        Text(
+            "quantiser=fsq, which has no codebook to lose; with vq a lower learning_rate or a smaller codebook; with "
+            "gumbel a smaller beta or a longer tau_steps",
+            "改用没有码本可丢失的 quantiser=fsq；vq 可降低 learning_rate 或减小 codebook；gumbel 可减小 beta "
+            "或延长 tau_steps",
+        ),
+    )
+
+
 def diverging(rows: Rows, score: str, less_is_better: bool) -> Finding | None:
     """The score of checkpoints well behind its best for long."""
     values = _scores(rows, score)
@@ -229,6 +256,7 @@ class Doctor:
             discriminator_overfits,
             mode_collapse,
             posterior_collapse,
+            codebook_collapse,
             lambda rows: diverging(rows, name, less),
             lambda rows: stalled(rows, name, less),
         ]

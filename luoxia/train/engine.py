@@ -55,7 +55,7 @@ class Training:
     """What a recipe hands to the engine.
 
     ``averaged`` names the modules that are sampled from; ``pictures`` draws (N, C, H, W) float in [-1, 1] from them
-    for the sample grid; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
+    for the sample grid, which ``shown`` may make otherwise, and for evaluation; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
     ``entrances`` are the methods that losses enter the moving module by. ``draws``: whether ``pictures`` are samples of
@@ -75,6 +75,7 @@ class Training:
     vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
     entrances: tuple[str, ...] = ("forward",)
     draws: bool = True
+    shown: Callable[[Modules, torch.Generator], Tensor] | None = None
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:

@@ -212,7 +212,8 @@ class _Keeper:
             return
         with torch.no_grad():
             noise = generator(self.engine.runtime.device, self.engine.seed, 0x5A)
-            pictures = self.engine.training.pictures(modules, noise)
+            training = self.engine.training
+            pictures = (training.shown or training.pictures)(modules, noise)
         path = self.run.folder / "samples" / f"step-{self.engine.done:08d}.png"
         with write_atomically(path) as file:
             drawn = sheet(pictures)

@@ -16,7 +16,7 @@ from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime
 from luoxia.data import prepared
 from luoxia.data.images import ImageSet
-from luoxia.recipes import session
+from luoxia.recipes import catalogue, session
 from luoxia.recipes.report import page
 from luoxia.train import checkpoint
 from luoxia.train.doctor import Doctor
@@ -41,8 +41,10 @@ def photographs(n: int, size: int = 16) -> ImageSet:
 
 
 def trained(tmp_path, recipe, images, **changes):
+    tmp_path.mkdir(exist_ok=True)
     data = stored(tmp_path, images)
-    work = session.begin(recipe, data, tmp_path / "run", CPU, seed=3, changes=TINY | changes)
+    tiny = {k: v for k, v in TINY.items() if hasattr(catalogue.find(recipe).settings, k)}
+    work = session.begin(recipe, data, tmp_path / "run", CPU, seed=3, changes=tiny | changes)
     findings = []
     try:
         work.train(tell=findings.append)
@@ -72,6 +74,37 @@ def test_a_sound_run_is_told_nothing(tmp_path):
     assert [row["vital_used_latent"] for row in rows if "vital_used_latent" in row][-1] > 0.2
     scores = [row["held_out_bits_per_dim"] for row in rows if "held_out_bits_per_dim" in row]
     assert scores[-1] < scores[0]
+
+
+def test_codes_that_nothing_falls_to_are_seen(tmp_path):
+    """Gumbel's codes under a KL to uniform so heavy that the encoder says nothing of the picture."""
+    changes = {
+        "perceptual": 0,
+        "blocks": 1,
+        "factor": 4,
+        "codebook": 64,
+        "code_width": 4,
+        "steps": 60,
+        "checkpoint_every": 30,
+        "learning_rate": 5e-3,
+        "warmup": 0,
+    }
+    pictures_of_all_kinds = photographs(64)
+    ill = changes | {"quantiser": "gumbel", "beta": 3000.0, "kl_steps": 1, "loss": "laplace"}
+    _, findings, error = trained(tmp_path / "ill", "dvae", pictures_of_all_kinds, **ill)
+    assert not error
+    assert "codebook collapse" in rules(findings)
+    found = next(f for f in findings if f.rule == "codebook collapse")
+    assert "fsq" in found.advice.en
+    assert "fsq" in found.advice.zh
+    for sound in ("fsq", "vq"):
+        work, findings, _ = trained(
+            tmp_path / sound, "dvae", pictures_of_all_kinds, **changes, quantiser=sound, levels="4,4,4"
+        )
+        assert rules(findings) == [], sound
+        assert [r["vital_codebook_use"] for r in work.run.metrics.read() if "vital_codebook_use" in r][
+            -1
+        ] > 0.4
 
 
 def test_a_sound_game_is_told_nothing(tmp_path):

@@ -23,6 +23,7 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 
 
 STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
+CODES = {"perceptual": 0, "adversarial": 0.1, "adversarial_from": 3, "blocks": 1}
 
 PAIRS = {
     "layers": 1,
@@ -33,8 +34,6 @@ PAIRS = {
     "patch": 4,
     "chunks": 2,
 }
-
-
 DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "tokens": 300}
 
 
@@ -48,7 +47,8 @@ def drawing(tmp_path_factory):
 
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
-    small = {k: v for k, v in (SMALL | STYLE | PAIRS).items() if hasattr(catalogue.find(name).settings, k)}
+    known = SMALL | STYLE | CODES | PAIRS
+    small = {k: v for k, v in known.items() if hasattr(catalogue.find(name).settings, k)}
     small |= DALLE if name == "dalle" else {}
     settings = changed(catalogue.find(name).settings, small | changes)
     images = tiny_drawing.pictures(16 if name == "dalle" else 8)

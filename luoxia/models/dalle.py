@@ -34,7 +34,7 @@ class DalleConfig:
 
     vocab_size: int
     codes: int
-    text_length: int = 24
+    text_length: int = 16
     side: int = 8
     n_layer: int = 8
     n_head: int = 4

@@ -53,7 +53,7 @@ class DalleSettings(Settings):
     dvae: str = ""
     tokenizer: str = ""
     tokens: int = 4_096
-    length: int = 24
+    length: int = 16
     layers: int = 8
     heads: int = 4
     width: int = 256

@@ -194,10 +194,10 @@ class Drawing:
         for at in range(0, count, AT_ONCE):
             some = range(at, min(at + AT_ONCE, count))
             uniforms = np.stack([seeds.generator(seed, i).random(self.places) for i in some])
-            fixed = None if given is None else torch.from_numpy(np.ascontiguousarray(given[some.start : some.stop]))
+            fixed = None if given is None else torch.from_numpy(given[some.start : some.stop].copy())
 
             def hear(codes: Tensor, done: int, at: int = at, size: int = len(some)) -> None:
-                watch(codes.cpu().numpy(), at * self.places + done * size, total)
+                watch(codes.cpu().numpy().copy(), at * self.places + done * size, total)
 
             kept = draw_codes(
                 self.dalle, ids.expand(len(some), -1), torch.from_numpy(uniforms), knobs, given=fixed, watch=hear

@@ -55,9 +55,14 @@ def _place(name: str) -> Path:
 def _made(images: ImageSet, dvae: DiscreteVAE, mirror: bool) -> NDArray[np.int32]:
     total, parts = len(images.images), []
     device = next(dvae.parameters()).device
-    with counter(str(Text("pictures as codes", "图片编码"))) as watch:
+    dvae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fast = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # three times as fast, and nearly the same codes
+    with (
+        counter(str(Text("pictures as codes", "图片编码"))) as watch,
+        torch.autocast(device.type, torch.bfloat16, enabled=fast),
+    ):
         for at in range(0, total, AT_ONCE):
-            x = torch.from_numpy(np.ascontiguousarray(images.images[at : at + AT_ONCE])).to(device)
+            x = torch.from_numpy(np.array(images.images[at : at + AT_ONCE])).to(device)
             x = x.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
             parts.append(dvae.encode_ids(x.flip(3) if mirror else x).to(torch.int32).cpu().numpy())
             watch(min(at + AT_ONCE, total), total)

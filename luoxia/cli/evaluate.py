@@ -41,6 +41,16 @@ def evaluate(
             ),
         ),
     ] = 0,
+    judge: Annotated[
+        str | None,
+        Option(
+            metavar="MODEL",
+            help=say(
+                "Of a model that draws from words: the CLIP that judges it, which had no part in drawing.",
+                "用于按文字作画的模型：评判它的 CLIP，且未参与作画。",
+            ),
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         Option(
@@ -57,30 +67,33 @@ def evaluate(
 
     from luoxia.core import language, seeds
     from luoxia.core.runtime import resolve
-    from luoxia.recipes import evaluation
-    from luoxia.recipes.evaluation_page import readable
+    from luoxia.recipes import drawing_evaluation, evaluation
+    from luoxia.recipes.evaluation_page import readable, shown
+    from luoxia.recipes.names import name
 
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
-    shown: dict[str, int] = {}
+    heard: dict[str, int] = {}
 
-    def note(name: str, done: int, total: int) -> None:
+    def note(what: str, done: int, total: int) -> None:
         tenth = 10 * done // total
-        if tenth > shown.get(name, 0):
-            shown[name] = tenth
-            print(f"{name}: {done}/{total}", file=sys.stderr, flush=True)
+        if tenth > heard.get(what, 0):
+            heard[what] = tenth
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
-    folder, report = evaluation.evaluate(
-        source,
-        runtime,
-        data=data,
-        samples=samples,
-        seed=seeds.checked(seed),
-        inversions=inversions,
-        out=out,
-        note=note,
-    )
-    print_table(list(readable(report, language.current()).items()))
+    lang, told = language.current(), seeds.checked(seed)
+    if judge is not None:
+        folder, report = drawing_evaluation.evaluate(
+            source, judge, runtime, data=data or "icons", seed=told, out=out, note=note
+        )
+        rows = report["tables"]["r_precision"]
+        heading = tuple(name(key, lang) for key in rows[0])
+        print_table([heading, *(tuple(shown(v, lang) for v in row.values()) for row in rows)])
+    else:
+        folder, report = evaluation.evaluate(
+            source, runtime, data=data, samples=samples, seed=told, inversions=inversions, out=out, note=note
+        )
+        print_table(list(readable(report, lang).items()))
     tell(
         f"Kept in {folder}/evaluation.json; {folder}/report.html shows it with pictures.",
         f"已存入 {folder}/evaluation.json；{folder}/report.html 附图展示。",

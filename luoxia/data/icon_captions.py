@@ -59,6 +59,12 @@ def one(name: str, concept: Concept) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
+def said(concept: Concept, rng: Generator) -> Text:
+    """ "a cat", "猫"."""
+    en, zh = named(concept, rng)
+    return Text(one(en, concept), zh)
+
+
 def plain(concept: Concept, rng: Generator) -> Text:
     """A drawing alone."""
     en, zh = named(concept, rng)

@@ -32,6 +32,11 @@ class Look:
     share: float
     colour: str
 
+    @property
+    def tintable(self) -> bool:
+        """Whether it has a main colour that another can take the place of."""
+        return self.share > 0.4 and self.vivid > 0.2
+
 
 def measured(picture: NDArray[np.uint8]) -> Look | None:
     """What there is to know of (side, side, 4) uint8; None for one that shows next to nothing."""

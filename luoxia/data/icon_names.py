@@ -22,11 +22,11 @@ FILES = (
     *(f"en/shortcodes/{k}.json" for k in ("github", "joypixels", "iamcal")),
 )
 # Numbers of emojibase's groups and subgroups.
-FACES, PEOPLE, ANIMALS, FOOD, PLACES, EVENTS, OBJECTS, SYMBOLS = 0, 1, 3, 4, 5, 6, 7, 8
+FACES, PEOPLE, ANIMALS, OBJECTS, SYMBOLS, FLAGS = 0, 1, 3, 7, 8, 9
 LEFT_OUT = frozenset(
     (32, 33, 94, 95, 98, 99)
 )  # skin tones, hair, keys, letters, flags of countries and regions
-CLOCKS, FAMILIES = 58, 30
+CLOCKS, OTHER = 58, 82
 TINTS = frozenset("红橙黄绿青蓝紫粉棕褐灰黑白金银彩")
 
 
@@ -82,6 +82,27 @@ def concepts() -> tuple[dict[str, Concept], dict[str, str]]:
         for code in codes:
             places.setdefault(slug(code).replace("-", ""), concept.key)
     return made, places
+
+
+def named(en: str, zh: str) -> Concept:
+    """What is no emoji, by its names."""
+    counted = "" if en in MASS else _plural(en)
+    short_en, short_zh = _shorter(en, zh, OBJECTS)
+    return Concept(
+        slug(en),
+        OBJECTS,
+        OTHER,
+        en,
+        zh,
+        _article(en, counted),
+        counted,
+        classifier(OTHER, zh),
+        short_en,
+        (short_en,) if short_en != en else (),
+        (short_zh,) if short_zh != zh else (),
+        (),
+        (),
+    )
 
 
 def _kept(entry: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.data import icon_looks, icon_names, icon_packages, svg
+from luoxia.data.icon_extra_names import EXTRA
 from luoxia.data.icon_looks import Look
 from luoxia.data.icon_names import Concept
 from luoxia.data.icon_packages import Maker
@@ -61,7 +62,8 @@ def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int
     for maker in makers:
         found = icon_packages.files(maker.entry, ("icons.json", "info.json"))
         licence.append(icon_packages.attribution(maker.prefix, maker.version, found["info.json"]))
-        for drawing, document in _named(maker, found["icons.json"], places):
+        named = _extra(maker, concepts) if maker.prefix in EXTRA else places
+        for drawing, document in _named(maker, found["icons.json"], named):
             drawings.append(drawing)
             documents.append(document)
     licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
@@ -78,13 +80,28 @@ def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int
     return Stock(tuple(kept), tuple(looks), concepts, atlas, side, tuple(licence))
 
 
+def _extra(maker: Maker, concepts: dict[str, Concept]) -> dict[str, str]:
+    """Keys by the names of a set's drawings; concepts that are no emoji are added to ``concepts``."""
+    known = {concept.en: key for key, concept in concepts.items()}
+    places = dict[str, str]()
+    for icon, (en, zh) in EXTRA[maker.prefix].items():
+        if en not in known:
+            made = icon_names.named(en, zh)
+            concepts[made.key] = made
+            known[en] = made.key
+        places[icon.replace("-", "")] = known[en]
+    return places
+
+
 def _named(maker: Maker, icons: dict[str, Any], places: dict[str, str]) -> Iterator[tuple[Drawing, str]]:
     """The set's drawings of known concepts, with their documents, in the order of their names."""
     for icon in sorted(icons["icons"]):
         if "skin-tone" in icon or icon.isdigit():
             continue
         name = icon.replace("-", "")
-        key = places.get(name) or places.get(ALIKE.sub("", icon).replace("-", ""))
+        key = places.get(name)
+        if key is None and maker.prefix not in EXTRA:
+            key = places.get(ALIKE.sub("", icon).replace("-", ""))
         if key is not None:
             yield Drawing(maker.prefix, icon, key, held_out(maker.prefix, icon)), _document(icons, icon)
 

@@ -22,13 +22,14 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.progress import Progress, ProgressEvent, bar
 from luoxia.data import icon_packages, icon_stock, prepared
+from luoxia.data.icon_layout import Scene
 from luoxia.data.icon_packages import MAKERS, Maker
 from luoxia.data.icon_painting import Painter, fine
-from luoxia.data.icon_scenes import Planner, Scene
+from luoxia.data.icon_scenes import Planner
 from luoxia.data.icon_stock import Stock
 from luoxia.data.images import ImageSet
 
-VERSION, SEED, SIZES = 1, 0, (16, 256)
+VERSION, SEED, SIZES = 2, 0, (16, 256)
 MOST, ROOM = 120_000, 2_400_000_000  # pictures, and bytes that they take, at most
 CHUNK = 500
 
@@ -132,7 +133,7 @@ def _image_set(name: str, work: Work, images: NDArray[np.uint8], scenes: list[Sc
     of = {maker.prefix: styles.index(maker.style) for maker in MAKERS}
     labels = np.array([of[drawings[scene.items[0].drawing].maker] for scene in scenes], np.int64)
     captions = tuple(scene.caption for scene in scenes)
-    held_out = np.array([i for i in range(len(drawings)) if planner.held_out(i)], np.int64)
+    held_out = np.array([i for i in range(len(drawings)) if planner.of.held_out(i)], np.int64)
     return ImageSet(
         name,
         images,

@@ -38,6 +38,7 @@ ROUND = frozenset((
     "red apple", "green apple", "tangerine", "lemon", "strawberry", "tomato", "peach", "pear", "egg", "potato", "kiwi fruit",
     "soccer ball", "basketball", "baseball", "cookie", "doughnut", "hamburger",
 ))  # fmt: skip
+SIDEWAYS = frozenset(("horse face", "unicorn", "penguin", "chicken"))  # glasses would not sit on them
 COVERED = (
     "glasses",
     "hat",
@@ -136,8 +137,7 @@ class Choice:
 
 def is_thing(concept: Concept) -> bool:
     groups = (icon_names.PEOPLE, icon_names.SYMBOLS, icon_names.FLAGS)
-    counted = bool(concept.many) and concept.many != concept.en
-    return (counted and concept.group not in groups) or concept.subgroup == HEARTS
+    return (bool(concept.article) and concept.group not in groups) or concept.subgroup == HEARTS
 
 
 def smiles(concept: Concept) -> bool:
@@ -150,9 +150,10 @@ def turns(concept: Concept) -> bool:
 
 
 def says_colour(concept: Concept) -> bool:
-    words = concept.en.replace("-", " ").split()
+    """Whether its names have a colour in them; a red apple is an apple too, which has none."""
+    words = concept.family.replace("-", " ").split()
     named = any(colour in words for colour in (*COLOURS, "golden", "rainbow", "gold", "silver"))
-    return named or bool(icon_names.TINTS & set(concept.zh))
+    return named or icon_names.tinted(icon_captions.uncoloured(concept)[1])
 
 
 def lost(look: Look, colour: str, ground: str) -> bool:

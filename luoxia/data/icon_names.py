@@ -14,7 +14,7 @@ from typing import Any
 
 from luoxia.data import icon_packages
 from luoxia.data.icon_renames import BETTER, ODD, ODD_ZH, RUDE, SHORT
-from luoxia.data.icon_words import COLOURS, MASS, PLURALS, classifier
+from luoxia.data.icon_words import COLOURS, MASS, PLURALS, SAME, classifier
 
 FILES = (
     "en/data.json",
@@ -28,6 +28,13 @@ LEFT_OUT = frozenset(
 )  # skin tones, hair, keys, letters, flags of countries and regions
 CLOCKS, OTHER = 58, 82
 TINTS = frozenset("红橙黄绿青蓝紫粉棕褐灰黑白金银彩")
+SOMEBODY = frozenset((
+    "man", "woman", "person", "people", "manager", "businessman", "businesswoman", "agent", "worker", "firefighter", "soldier",
+    "receptionist", "selfie", "astronaut", "claus",
+))  # fmt: skip
+UNTINTED = frozenset(
+    ("青蛙", "银行", "黄油", "白菜", "金字塔", "红薯", "黑板")
+)  # names that begin like a colour
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class Concept:
 def plain_key(code: str) -> str:
     """A code without the mark that asks for a coloured picture: sources differ in it."""
     return code.upper().replace("-FE0F", "")
+
+
+def tinted(zh: str) -> bool:
+    """Whether a Chinese name says a colour."""
+    return zh not in UNTINTED and (zh[0] in TINTS or "色" in zh)
 
 
 def slug(name: str) -> str:
@@ -86,11 +98,11 @@ def concepts() -> tuple[dict[str, Concept], dict[str, str]]:
 
 def named(en: str, zh: str) -> Concept:
     """What is no emoji, by its names."""
-    counted = "" if en in MASS else _plural(en)
+    counted = "" if en in MASS else plural(en)
     short_en, short_zh = _shorter(en, zh, OBJECTS)
     return Concept(
         slug(en),
-        OBJECTS,
+        PEOPLE if SOMEBODY & set(re.split("[ -]", en)) else OBJECTS,
         OTHER,
         en,
         zh,
@@ -138,7 +150,7 @@ def _concept(
         and not TINTS & set(tag)
         and not labels_zh[tag]
     ]
-    counted = "" if en in MASS or subgroup in (85, 88) else _plural(en)
+    counted = "" if en in MASS or subgroup in (85, 88) else plural(en)
     return Concept(
         plain_key(entry["hexcode"]),
         group,
@@ -192,13 +204,13 @@ def _listed(value: Any) -> list[str]:
 
 
 def _article(en: str, counted: str) -> str:
-    if not counted or counted == en:
+    if not counted or (counted == en and en.split()[-1] not in SAME):
         return ""
     sounded = re.match("(uni|use|one|eur|ewe|ufo|u-)", en)
     return "an" if (en[0] in "aeiou" and not sounded) or en.startswith(("hour", "x-", "sos")) else "a"
 
 
-def _plural(en: str) -> str:
+def plural(en: str) -> str:
     """The plural, which is the name itself for what comes in the plural, and "" for what is no thing."""
     head, rest = en, ""
     for joint in (" showing ", " with ", " of ", " in ", " on ", " from ", " behind ", " without ", " and "):

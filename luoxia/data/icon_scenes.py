@@ -11,7 +11,7 @@ from numpy.random import Generator
 from luoxia.core.language import Text
 from luoxia.core.seeds import generator
 from luoxia.data import icon_captions, icon_choice, icon_names
-from luoxia.data.icon_choice import ALONE, STYLE_OF, Choice
+from luoxia.data.icon_choice import ALONE, SIDEWAYS, STYLE_OF, Choice
 from luoxia.data.icon_combinations import Combination, kept_back
 from luoxia.data.icon_layout import Placed, Scene, dressed, fitted, spots
 from luoxia.data.icon_stock import Stock
@@ -76,7 +76,8 @@ class Planner:
             items = (fitted(i := _of(fits, rng), self.of.look(i), 0.5, 0.5, SCALE, part),) if fits else None
         elif combination.kind == "worn":
             fits = [i for i in (*self.of.wearers, *self.of.smiling) if self._is(i, family)]
-            items = self._dress(_of(fits, rng), part, rng) if fits else None
+            tried = (self._dress(i, part, rng) for i in rng.permutation(fits).tolist())
+            items = next((items for items in tried if items), None)
         else:
             pair = [[i for i in self.of.things if self._is(i, name)] for name in combination.parts]
             items = self._beside(*(_of(fits, rng) for fits in pair), True) if all(pair) else None
@@ -105,6 +106,12 @@ class Planner:
             return icon_captions.coloured(concept, colour, rng)
         return icon_captions.plain(concept, rng)
 
+    def _tint(self, i: int, rng: Generator) -> str:
+        """Another colour for the drawing at ``i``, "" for one that is kept back, or that would be a face's skin."""
+        colour = _of(list(COLOURS), rng)
+        skin = icon_choice.smiles(self.of.concept(i)) and colour in ("brown", "black", "white")
+        return "" if skin or self._back("colour", colour, i) else colour
+
     def _back(self, kind: str, part: str, i: int) -> bool:
         return not self.free and kept_back(kind, part, self.of.concept(i).family)
 
@@ -121,8 +128,9 @@ class Planner:
         return icon_choice.turns(self.of.concept(i)) and rng.random() < 0.3
 
     def _colour(self, rng: Generator) -> Scene | None:
-        i, colour = _of(self.of.tinted, rng), _of(list(COLOURS), rng)
-        if colour == "white" or self._back("colour", colour, i):
+        i = _of(self.of.tinted, rng)
+        colour = self._tint(i, rng)
+        if colour in ("", "white"):
             return None
         tint = colour if colour != self.of.look(i).colour else ""
         item = Placed(i, 0.5, 0.5, SCALE * rng.uniform(0.85, 1.02), tint, self._mirrored(i, rng))
@@ -131,10 +139,10 @@ class Planner:
     def _ground(self, rng: Generator) -> Scene | None:
         shape, ground, tinted = _of(list(SHAPES), rng), _of(list(GROUNDS), rng), rng.random() < 0.25
         i = _of(self.of.tinted if tinted else self.of.things, rng)
-        colour = _of(list(COLOURS), rng) if tinted else ""
-        if ground in (colour, "white") or icon_choice.lost(self.of.look(i), colour, ground):
+        colour = self._tint(i, rng) if tinted else ""
+        if (tinted and not colour) or ground in (colour, "white"):
             return None
-        if tinted and self._back("colour", colour, i):
+        if icon_choice.lost(self.of.look(i), colour, ground):
             return None
         concept = self.of.concept(i)
         said = icon_captions.coloured(concept, colour, rng) if tinted else icon_captions.said(concept, rng)
@@ -145,9 +153,9 @@ class Planner:
 
     def _count(self, rng: Generator) -> Scene | None:
         number = _of((2, 2, 2, 3, 3, 4, 5), rng)
-        i, tinted = _of(self.of.counted, rng), rng.random() < 0.25
-        colour = _of(list(COLOURS), rng) if tinted and i in self.of.takes_tint else ""
-        if colour == "white" or (colour and self._back("colour", colour, i)):
+        i = _of(self.of.counted, rng)
+        colour = self._tint(i, rng) if i in self.of.takes_tint and rng.random() < 0.25 else ""
+        if colour == "white":
             return None
         (places, fill), turned = spots(number, rng), self._mirrored(i, rng)
         items = tuple(fitted(i, self.of.look(i), x, y, fill, colour, turned) for x, y in places)
@@ -178,6 +186,8 @@ class Planner:
         return items and Scene("worn", items, icon_captions.worn(self.of.concept(i), key, rng))
 
     def _dress(self, i: int, key: str, rng: Generator) -> tuple[Placed, ...] | None:
+        if WORN[key][1] == "eyes" and self.of.concept(i).en in SIDEWAYS:
+            return None
         j = _of(self.of.worn(key, self.of.maker(i)), rng)
         return dressed(i, self.of.look(i), j, self.of.look(j), key)
 

@@ -27,6 +27,7 @@ KINDS = {  # shares of what is composed; with the drawings themselves, plain one
 }
 STYLED, BADGES = 0.3, 0.9  # share of captions that say the style, and of those whose ground is part of it
 SCALE = 0.94  # of a drawing alone
+TRIES = 100
 
 T = TypeVar("T")
 
@@ -60,9 +61,11 @@ class Planner:
             "pair": self._pair,
             "worn": self._worn,
         }[kind]
-        while (scene := plan(rng)) is None:  # what was drawn is kept back, or would not be seen
-            pass
-        return self._styled(scene, rng)
+        for _ in range(TRIES):  # what was drawn may be kept back, or not be seen
+            scene = plan(rng)
+            if scene is not None:
+                return self._styled(scene, rng)
+        return self.base(_of(self.of.shown, rng))
 
     def showing(self, combination: Combination, index: int) -> Scene | None:
         """Scene ``index`` of a combination, kept back or not, with its own caption; None where no drawing allows it."""
@@ -80,7 +83,7 @@ class Planner:
             items = next((items for items in tried if items), None)
         else:
             pair = [[i for i in self.of.things if self._is(i, name)] for name in combination.parts]
-            items = self._beside(*(_of(fits, rng) for fits in pair), True) if all(pair) else None
+            items = self._beside(_of(pair[0], rng), _of(pair[1], rng), True) if all(pair) else None
         return None if items is None else Scene(combination.kind, items, combination.caption)
 
     def _is(self, i: int, family: str) -> bool:
@@ -128,6 +131,8 @@ class Planner:
         return icon_choice.turns(self.of.concept(i)) and rng.random() < 0.3
 
     def _colour(self, rng: Generator) -> Scene | None:
+        if not self.of.tinted:
+            return None
         i = _of(self.of.tinted, rng)
         colour = self._tint(i, rng)
         if colour in ("", "white"):
@@ -138,7 +143,10 @@ class Planner:
 
     def _ground(self, rng: Generator) -> Scene | None:
         shape, ground, tinted = _of(list(SHAPES), rng), _of(list(GROUNDS), rng), rng.random() < 0.25
-        i = _of(self.of.tinted if tinted else self.of.things, rng)
+        some = self.of.tinted if tinted else self.of.things
+        if not some:
+            return None
+        i = _of(some, rng)
         colour = self._tint(i, rng) if tinted else ""
         if (tinted and not colour) or ground in (colour, "white"):
             return None
@@ -153,6 +161,8 @@ class Planner:
 
     def _count(self, rng: Generator) -> Scene | None:
         number = _of((2, 2, 2, 3, 3, 4, 5), rng)
+        if not self.of.counted:
+            return None
         i = _of(self.of.counted, rng)
         colour = self._tint(i, rng) if i in self.of.takes_tint and rng.random() < 0.25 else ""
         if colour == "white":
@@ -162,6 +172,8 @@ class Planner:
         return Scene("count", items, icon_captions.counted(self.of.concept(i), number, colour))
 
     def _pair(self, rng: Generator) -> Scene | None:
+        if not self.of.by_maker:
+            return None
         some = self.of.by_maker[_of(list(self.of.by_maker), rng)]
         i, j = _of(some, rng), _of(some, rng)
         first, second = self.of.concept(i), self.of.concept(j)
@@ -178,17 +190,22 @@ class Planner:
         return fitted(i, first, 0.36, 0.36, 0.62), fitted(j, second, 0.72, 0.72, 0.5)
 
     def _worn(self, rng: Generator) -> Scene | None:
-        i = _of(self.of.smiling if rng.random() < 0.35 else self.of.wearers, rng)
-        key = _of(list(WORN), rng)
+        some = self.of.smiling if rng.random() < 0.35 else self.of.wearers
+        if not some:
+            return None
+        i, key = _of(some, rng), _of(list(WORN), rng)
         if self._back("worn", key, i):
             return None
         items = self._dress(i, key, rng)
-        return items and Scene("worn", items, icon_captions.worn(self.of.concept(i), key, rng))
+        return Scene("worn", items, icon_captions.worn(self.of.concept(i), key, rng)) if items else None
 
     def _dress(self, i: int, key: str, rng: Generator) -> tuple[Placed, ...] | None:
         if WORN[key][1] == "eyes" and self.of.concept(i).en in SIDEWAYS:
             return None
-        j = _of(self.of.worn(key, self.of.maker(i)), rng)
+        things = self.of.worn(key, self.of.maker(i))
+        if not things:
+            return None
+        j = _of(things, rng)
         return dressed(i, self.of.look(i), j, self.of.look(j), key)
 
 

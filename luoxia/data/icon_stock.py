@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +21,7 @@ from luoxia.data.icon_looks import Look
 from luoxia.data.icon_names import Concept
 from luoxia.data.icon_packages import Maker
 
+CHUNK = 64  # drawings that a process rasterises at a time
 HELD_OUT = 20  # one drawing in so many is held out
 ALIKE = re.compile(r"-?\d+$")  # bird-1 and bird-2 are two drawings of a bird
 
@@ -68,16 +70,30 @@ def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int
             documents.append(document)
     licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
     looks, kept = list[Look](), list[Drawing]()
-    with atlas.open("wb") as file, ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        chunks = [(documents[i : i + 64], side) for i in range(0, len(documents), 64)]
-        for n, (pixels, measured) in enumerate(pool.map(_rasterised, chunks)):
-            for drawing, picture, look in zip(drawings[64 * n :], pixels, measured, strict=False):
+    chunks = [(documents[i : i + CHUNK], side) for i in range(0, len(documents), CHUNK)]
+    with atlas.open("wb") as file, at_once(len(chunks)) as each:
+        for n, (pixels, measured) in enumerate(each(_rasterised, chunks)):
+            for drawing, picture, look in zip(drawings[CHUNK * n :], pixels, measured, strict=False):
                 if look is not None:
                     kept.append(drawing)
                     looks.append(look)
                     file.write(picture.tobytes())
-            watch(min(64 * (n + 1), len(documents)), len(documents))
+            watch(min(CHUNK * (n + 1), len(documents)), len(documents))
     return Stock(tuple(kept), tuple(looks), concepts, atlas, side, tuple(licence))
+
+
+@contextmanager
+def at_once(
+    parts: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
+) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` over that many parts: with processes, each of which does ``begin(*given)``, unless there are few."""
+    if parts < 4:
+        if begin is not None:
+            begin(*given)
+        yield map
+        return
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=begin, initargs=given) as pool:
+        yield pool.map
 
 
 def _extra(maker: Maker, concepts: dict[str, Concept]) -> dict[str, str]:

@@ -10,9 +10,7 @@ generators, and the combinations kept back from training: it is for whoever judg
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +98,9 @@ class Work:
 
 def _painted(work: Work, path: Path, progress: Progress) -> tuple[NDArray[np.uint8], list[Scene]]:
     scenes = list[Scene]()
-    with (
-        path.open("wb") as file,
-        ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_begin, initargs=(work,)) as pool,
-    ):
-        starts = range(0, work.pictures, CHUNK)
-        for pixels, some in pool.map(_part, starts):
+    starts = range(0, work.pictures, CHUNK)
+    with path.open("wb") as file, icon_stock.at_once(len(starts), _begin, (work,)) as each:
+        for pixels, some in each(_part, starts):
             file.write(pixels.tobytes())
             scenes += some
             progress(ProgressEvent("making", len(scenes), work.pictures))

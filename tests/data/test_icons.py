@@ -97,6 +97,14 @@ def test_every_package_is_pinned_and_permissive_styles_have_one_maker_each():
         assert entry.sources[0].startswith("npm:")
 
 
+def test_a_card_can_say_exactly_what_went_in(shelf, stock):
+    shares = icons.contents(makers=shelf)
+    assert [s.style for s in shares] == ["cartoon", "flat"]
+    assert [s.source for s in shares] == list(stock.licence[:2])
+    assert sum(s.drawings for s in shares) == len(stock.drawings)
+    assert len(icons.contents(everything=True, makers=shelf)) == 3
+
+
 # --- the set
 
 

@@ -14,12 +14,14 @@ class Draw:
     """What a loss may look at: one batch, and the only randomness it may use.
 
     ``images`` (B, C, H, W) float32 in [-1, 1]; ``labels`` (B,) int64 or None; ``generator`` is derived from
-    (seed, step, rank, phase), so that a resumed run draws what an uninterrupted one would have drawn.
+    (seed, step, rank, phase), so that a resumed run draws what an uninterrupted one would have drawn. ``index`` (B,)
+    int64 are the pictures' places in their set, by which a loss finds what else is known of them.
     """
 
     images: Tensor
     labels: Tensor | None
     generator: torch.Generator
+    index: Tensor | None = None
 
     def noise(self, *shape: int) -> Tensor:
         """Standard normal numbers of ``shape``."""

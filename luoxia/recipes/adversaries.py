@@ -16,7 +16,7 @@ from luoxia.evaluate.latent import interpolation
 from luoxia.evaluate.pictures import grid
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
-from luoxia.recipes.vitals import GameVitals
+from luoxia.recipes.vitals import GameVitals, Tell, as_it_is
 from luoxia.train.engine import Modules, Note, Study, Training, to_bytes
 from luoxia.train.randomness import generator
 
@@ -38,7 +38,8 @@ class Besides:
 
 class Adversaries:
     """``draw`` makes pictures of latents z. The study goes from one latent to another, on the arc between z, or
-    straight between what ``latents`` makes of z, which ``decode`` turns into pictures."""
+    straight between what ``latents`` makes of z, which ``decode`` turns into pictures. ``tell`` is how the networks
+    are told a class."""
 
     def __init__(
         self,
@@ -51,11 +52,12 @@ class Adversaries:
         latents: Draw | None = None,
         decode: Draw | None = None,
         besides: Besides | None = None,
+        tell: Tell = as_it_is,
     ) -> None:
         self.images, self.seed, self.latent, self.classes = images, seed, latent, classes
         self.draw, self.latents, self.decode = draw, latents, decode or draw
-        self.besides = besides
-        self._score, self._watched = KernelScore(images, seed), GameVitals(images, seed)
+        self.besides, self.tell = besides, tell
+        self._score, self._watched = KernelScore(images, seed), GameVitals(images, seed, tell)
         self.asked = np.arange(PICTURES) % classes if classes else None
 
     def training(
@@ -103,7 +105,7 @@ class Adversaries:
         ends = [z[:ROWS], z[ROWS:]]
         if self.latents is not None:
             ends = [self.latents(model, end, classes) for end in ends]
-        same = None if classes is None else classes.repeat_interleave(COLUMNS)
+        same = None if classes is None else classes.repeat_interleave(COLUMNS, 0)
 
         def decode(way: Tensor) -> Tensor:
             return torch.from_numpy(to_bytes(self.decode(model, way, same)))
@@ -119,7 +121,7 @@ class Adversaries:
         return torch.randn(count, self.latent, generator=noise, device=noise.device)
 
     def _classes(self, count: int, device: torch.device) -> Tensor | None:
-        return torch.arange(count, device=device) % self.classes if self.classes else None
+        return self.tell(torch.arange(count, device=device) % self.classes) if self.classes else None
 
     @staticmethod
     def _device(modules: Modules) -> torch.device:

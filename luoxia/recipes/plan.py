@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from luoxia.core.runtime import resolve
 from luoxia.data.batches import Batches
 from luoxia.data.images import ImageSet, load
 from luoxia.objectives.phase import Phase
 from luoxia.recipes import catalogue
-from luoxia.train.engine import Engine
+from luoxia.train.engine import Engine, Seen
 from luoxia.train.processes import Processes
 from luoxia.train.randomness import generator
 from luoxia.train.settings import Settings, changed
@@ -74,10 +73,10 @@ class _Timed(Engine):
         super().__init__(*args)
         self.seconds: dict[int, list[float]] = {}
 
-    def _take(self, index: int, phase: Phase, images: Tensor, labels: Tensor | None) -> None:
+    def _take(self, number: int, phase: Phase, seen: Seen) -> None:
         began = time.perf_counter()
-        super()._take(index, phase, images, labels)
-        self.seconds.setdefault(index, []).append(time.perf_counter() - began)
+        super()._take(number, phase, seen)
+        self.seconds.setdefault(number, []).append(time.perf_counter() - began)
 
 
 def measure(

@@ -207,10 +207,11 @@ def open_model(
 def _begin_with(engine: Engine, model: StyleGANFolder, images: ImageSet) -> None:
     """The weights of ``model``: live ones of both networks where it keeps them, else its averaged generator.
 
-    On other data than it learned from, augmentation finds its strength anew.
+    It knows its classes; on other data than it learned from, augmentation finds its strength anew.
     """
     averaged = model.generator().state_dict()
     live = model.training() or {f"generator.{k}": v for k, v in averaged.items()}
+    live = {k: v for k, v in live.items() if not k.startswith("transition.")}
     if model.facts.get("digest") != images.digest:
         live = {k: v for k, v in live.items() if not k.startswith("augment.")}
     try:

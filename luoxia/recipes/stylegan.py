@@ -6,7 +6,8 @@ luoxia train stylegan --data faces.data --set mirror=true
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -18,7 +19,8 @@ from luoxia.models.stylegan import SIZES, StyleGAN, StyleGANConfig
 from luoxia.models.stylegan3 import StyleGAN3Config
 from luoxia.nn.augment import Augment
 from luoxia.nn.diffaugment import DiffAugment
-from luoxia.objectives.phase import Phase
+from luoxia.nn.transition import Transition
+from luoxia.objectives.phase import Draw, Loss, Phase
 from luoxia.objectives.style import (
     AugmentedR1,
     PathLength,
@@ -28,6 +30,7 @@ from luoxia.objectives.style import (
 )
 from luoxia.recipes.adversaries import Adversaries, Besides
 from luoxia.recipes.stylegan_study import StyleGANStudy
+from luoxia.recipes.vitals import Tell, as_it_is
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 
@@ -38,7 +41,8 @@ class StyleGANSettings(Settings):
     the weight of its regularisation, each taken every ``r1_every`` and ``path_every`` steps (0: never); ``mixing`` the
     probability of mixed styles. ``augmentation`` is "ada", "diffaugment" or "none"; ``augment_target`` the r_t that the
     first aims at, over ``augment_images``. ``freeze_d`` keeps so many of the discriminator's blocks as they are, from the
-    picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964)."""
+    picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964). ``conditional`` networks are told the classes
+    by and by over ``transition`` images that a process sees (0: from the start)."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -60,6 +64,7 @@ class StyleGANSettings(Settings):
     augment_every: int = 4
     freeze_d: int = 0
     conditional: bool = False
+    transition: int = 120_000
 
 
 def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
@@ -80,6 +85,7 @@ def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
         "channel_base": network.channel_base,
         "channel_max": network.channel_max,
         "conditional": bool(network.classes),
+        "transition": 0,
     }
 
 
@@ -110,44 +116,69 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     path_length = PathLength(
         styles, generator.synthesis, weight=settings.path_length, interval=max(1, settings.path_every)
     )
-    of_g = _adam(generator, settings.learning_rate, settings.path_every if settings.path_length else 0)
-    _freeze(discriminator, settings.freeze_d)
-    of_d = _adam(discriminator, settings.learning_rate, settings.r1_every if settings.r1 else 0)
-    seen = (styles, generator.synthesis, discriminator, augment)
-    adaptive = augment if isinstance(augment, Augment) else None
-    phases = [Phase("g", generator, of_g, StyleGeneratorLoss(*seen))]
-    if settings.path_length and settings.path_every:
-        phases.append(Phase("path", generator, of_g, path_length, interval=settings.path_every, partial=True))
-    phases.append(
-        Phase(
-            "d",
-            discriminator,
-            of_d,
-            StyleDiscriminatorLoss(*seen, watch=adaptive.watch if adaptive else lambda _: None),
-            after=adaptive.adapt if adaptive else None,
-        )
-    )
-    if settings.r1 and settings.r1_every:
-        r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
-        phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
-
+    phases = _phases(settings, styles, generator, discriminator, augment, path_length)
     modules: dict[str, torch.nn.Module] = {
         "generator": generator,
         "discriminator": discriminator,
         "augment": augment,
         "path_length": path_length,
     }
-    facts = {"network": config.to_json()}
+    tell: Tell = as_it_is
+    if config.classes:
+        modules["transition"] = tell = transition = Transition(config.classes, settings.transition)
+        phases = [replace(phase, loss=Told(phase.loss, tell)) for phase in phases]
+        phases[0] = replace(phases[0], after=lambda: transition.advance(settings.batch_size))
 
     def more() -> dict[str, float]:
-        return {"augment_p": float(adaptive.p)} if adaptive else {}
+        adaptive = {"augment_p": float(augment.p)} if isinstance(augment, Augment) else {}
+        return adaptive | ({"classes_told": float(tell.strength)} if isinstance(tell, Transition) else {})
 
-    return sides(config, images, seed).training(modules, phases, facts, more=more)
+    seen = sides(config, images, seed, tell)
+    return seen.training(modules, phases, {"network": config.to_json()}, more=more)
 
 
-def sides(config: StyleGANConfig | StyleGAN3Config, images: ImageSet, seed: int) -> Adversaries:
+def _phases(
+    settings: StyleGANSettings,
+    styles: Styles,
+    generator: StyleGAN,
+    discriminator: StyleDiscriminator,
+    augment: Augment | DiffAugment,
+    path_length: PathLength,
+) -> list[Phase]:
+    """The generator's turn first, the discriminator's after it, each with its regularisation behind it."""
+    of_g = _adam(generator, settings.learning_rate, settings.path_every if settings.path_length else 0)
+    _freeze(discriminator, settings.freeze_d)
+    of_d = _adam(discriminator, settings.learning_rate, settings.r1_every if settings.r1 else 0)
+    seen = (styles, generator.synthesis, discriminator, augment)
+    adaptive = augment if isinstance(augment, Augment) else None
+    watch = adaptive.watch if adaptive else lambda _: None
+    phases = [Phase("g", generator, of_g, StyleGeneratorLoss(*seen))]
+    if settings.path_length and settings.path_every:
+        phases.append(Phase("path", generator, of_g, path_length, interval=settings.path_every, partial=True))
+    judge = StyleDiscriminatorLoss(*seen, watch=watch)
+    phases.append(Phase("d", discriminator, of_d, judge, after=adaptive.adapt if adaptive else None))
+    if settings.r1 and settings.r1_every:
+        r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
+        phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
+    return phases
+
+
+@dataclass(frozen=True)
+class Told:
+    """A loss that hears of classes as ``tell`` tells them."""
+
+    loss: Callable[[Draw], Loss]
+    tell: Tell
+
+    def __call__(self, draw: Draw) -> Loss:
+        return self.loss(replace(draw, labels=None if draw.labels is None else self.tell(draw.labels)))
+
+
+def sides(
+    config: StyleGANConfig | StyleGAN3Config, images: ImageSet, seed: int, tell: Tell = as_it_is
+) -> Adversaries:
     """What generators of this form show and are measured by, in training and after it."""
-    besides = StyleGANStudy(images, seed, config.z_dim, config.classes)
+    besides = StyleGANStudy(images, seed, config.z_dim, config.classes, tell)
     return Adversaries(
         images,
         seed,
@@ -160,6 +191,7 @@ def sides(config: StyleGANConfig | StyleGAN3Config, images: ImageSet, seed: int)
             w[:, None].repeat(1, config.num_ws, 1), "const"
         ),
         besides=Besides(besides.scores, besides.study),
+        tell=tell,
     )
 
 

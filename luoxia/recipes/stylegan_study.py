@@ -14,6 +14,7 @@ from luoxia.evaluate.perceptual_path_length import perceptual_path_length
 from luoxia.evaluate.pictures import side_by_side
 from luoxia.models.stylegan import StyleGAN
 from luoxia.recipes.kernel_score import SMALL, KernelScore, missing
+from luoxia.recipes.vitals import Tell, as_it_is
 from luoxia.train.engine import Note, Study, to_bytes
 from luoxia.train.randomness import generator
 
@@ -26,7 +27,8 @@ BATCH = 64
 class StyleGANStudy:
     """Looks at generators of ``images``; all that it draws follows from ``seed``."""
 
-    def __init__(self, images: ImageSet, seed: int, z_dim: int, classes: int) -> None:
+    def __init__(self, images: ImageSet, seed: int, z_dim: int, classes: int, tell: Tell = as_it_is) -> None:
+        self.tell = tell
         self.images, self.seed, self.z_dim, self.classes = images, seed, z_dim, classes
         self._perceptual: Perceptual | None = None
 
@@ -90,7 +92,7 @@ class StyleGANStudy:
 
     def _drawn(self, count: int, noise: torch.Generator) -> tuple[Tensor, Tensor | None]:
         z = torch.randn(count, self.z_dim, generator=noise, device=noise.device)
-        return z, torch.arange(count, device=noise.device) % self.classes if self.classes else None
+        return z, self.tell(torch.arange(count, device=noise.device) % self.classes) if self.classes else None
 
     def _noise(self, model: StyleGAN, place: int) -> torch.Generator:
         return generator(next(model.parameters()).device, self.seed, 0x53, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -28,16 +28,23 @@ def at_rest(module: nn.Module) -> Iterator[nn.Module]:
         module.train(was)
 
 
+Tell = Callable[[Tensor], Tensor]  # of classes (B,), what the networks are told of them
+
+
+def as_it_is(classes: Tensor) -> Tensor:
+    return classes
+
+
 class GameVitals:
     """``r_v`` of a discriminator, and the ``diversity`` of what a generator makes.
 
     r_v as in arXiv:2006.06676, equation 1; diversity is the mean distance between two made pictures over that between
-    two real ones, in pixels.
+    two real ones, in pixels. ``tell`` is how the networks are told a class.
     """
 
-    def __init__(self, images: ImageSet, seed: int) -> None:
+    def __init__(self, images: ImageSet, seed: int, tell: Tell = as_it_is) -> None:
         draw = np.random.Generator(np.random.PCG64(seed))
-        self.images = images
+        self.images, self.tell = images, tell
         self.train = np.sort(draw.permutation(images.train)[:SEEN])
         self.held_out = np.sort(draw.permutation(images.held_out)[:SEEN])
 
@@ -50,7 +57,7 @@ class GameVitals:
         with at_rest(discriminator) as discriminate:
             real, classes = self._pictures(self.train, device)
             of_train = discriminate(real, classes).double().mean()
-            labels = None if asked is None else torch.from_numpy(asked).to(device)
+            labels = None if asked is None else self.tell(torch.from_numpy(asked).to(device))
             of_made = discriminate(made, labels).double().mean()
             found = {"diversity": spread(made) / max(spread(real), 1e-9)}
             if len(self.held_out) >= SEEN // 4:
@@ -61,7 +68,8 @@ class GameVitals:
         return found
 
     def _pictures(self, places: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor | None]:
-        return to_tensor(Batch.of(self.images, places), device)
+        pictures, labels = to_tensor(Batch.of(self.images, places), device)
+        return pictures, None if labels is None else self.tell(labels)
 
 
 def spread(pictures: Tensor) -> float:

@@ -18,6 +18,8 @@ class Board:
 
     def picture(self, sheet: Image, step: int) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class TensorBoard(Board):
     """Event files in ``folder``; points from ``step`` on that an earlier process wrote are not shown."""
@@ -35,6 +37,9 @@ class TensorBoard(Board):
     def picture(self, sheet: Image, step: int) -> None:
         self._writer.add_image("samples", np.asarray(sheet), step, dataformats="HWC")
         self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 def open_board(folder: Path, step: int) -> Board:

@@ -83,6 +83,26 @@ def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None
     return images.contiguous(memory_format=torch.channels_last), labels
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A batch on the device: pictures (B, C, H, W) in [-1, 1], labels (B,) or None, places in their set (B,)."""
+
+    images: Tensor
+    labels: Tensor | None
+    index: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device) -> Seen:
+        images, labels = to_tensor(batch, device)
+        return cls(images, labels, torch.from_numpy(batch.index).to(device))
+
+    def part(self, part: int, parts: int, generator: torch.Generator) -> Draw:
+        """Number ``part`` of ``parts`` equal ones, with the randomness that its loss may use."""
+        of = slice(part * len(self.index) // parts, (part + 1) * len(self.index) // parts)
+        labels = None if self.labels is None else self.labels[of]
+        return Draw(self.images[of], labels, generator, self.index[of])
+
+
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     """Pictures (N, C, H, W) float in [-1, 1], cut there, as uint8 0 to 255."""
     values = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
@@ -172,30 +192,25 @@ class Engine:
 
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
-        images, labels = to_tensor(batch, self.runtime.device)
+        seen = Seen.of(batch, self.runtime.device)
         factor = self._schedule(self.done) * self.slower
         for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-        for index, phase in enumerate(self.training.phases):
+        for number, phase in enumerate(self.training.phases):
             if self.done % phase.interval == 0:
-                self._take(index, phase, images, labels)
+                self._take(number, phase, seen)
         for average in self.averages.values():
-            average.update(self.done, len(images) * self.processes.world)
+            average.update(self.done, len(batch.index) * self.processes.world)
         self.done += 1
 
-    def _take(self, index: int, phase: Phase, images: Tensor, labels: Tensor | None) -> None:
-        parts, loss = self.settings.accumulate, self._losses[index]
+    def _take(self, number: int, phase: Phase, seen: Seen) -> None:
+        parts, loss = self.settings.accumulate, self._losses[number]
         self._only(phase)
         phase.optimizer.zero_grad(set_to_none=True)
         for part in range(parts):
-            place = (self.done, self.processes.rank, index, part)
-            of = slice(part * len(images) // parts, (part + 1) * len(images) // parts)
-            draw = Draw(
-                images[of],
-                None if labels is None else labels[of],
-                generator(self.runtime.device, self.seed, *place),
-            )
+            place = (self.done, self.processes.rank, number, part)
+            draw = seen.part(part, parts, generator(self.runtime.device, self.seed, *place))
             alone = isinstance(loss, DistributedDataParallel) and part + 1 < parts
             with loss.no_sync() if alone else contextlib.nullcontext(), fixed(self.seed, *place):  # type: ignore[operator]
                 with torch.autocast(

@@ -93,7 +93,7 @@ def train(
     stop, keeper = stop or Stop(), _Keeper(run, engine, tell, kept)
     if engine.settings.auto and not engine.done and not checkpoint.steps_in(run.checkpoints):
         keeper.save(score=False)  # something to go back to
-    with stop.on_signals():
+    with stop.on_signals(), contextlib.closing(keeper):
         while not _stretch(engine, batches, keeper, show, stop):
             _go_back(run, engine, keeper)
     return engine.done >= engine.settings.steps
@@ -178,16 +178,20 @@ class _Keeper:
         self, run: Run, engine: Engine, tell: Callable[[Finding], None], kept: Callable[[], None]
     ) -> None:
         self.run, self.engine, self.tell, self.kept, self.broken = run, engine, tell, kept, False
-        self.metrics = run.metrics
+        self.metrics, self.board = run.metrics, board.Board()
 
     def open(self) -> None:
         """Forget what was noted after the step that the engine stands at."""
         if self.engine.processes.first:
+            self.board.close()
             self.board = board.open_board(self.run.folder / "tensorboard", self.engine.done)
             self.metrics.rewind(self.engine.done)
             self.run.findings.rewind(self.engine.done)
             best = self.engine.training.best
             self.doctor = Doctor(best, self.metrics.read(), self.run.findings.read())
+
+    def close(self) -> None:
+        self.board.close()
 
     def note(self, row: dict[str, Any]) -> None:
         """A row of metrics, and what the doctor says to it."""

@@ -137,3 +137,30 @@ def test_scores_draw_other_latents_than_the_weights_were(monkeypatch: pytest.Mon
     z = torch.cat(seen)
     assert len(z) > 256
     assert torch.cdist(z, rows).min() > 1e-3
+
+
+def test_a_conditional_network_is_told_classes_by_and_by() -> None:
+    """Before they come in, all classes of one z are one picture; the discriminator and its watch are told as much."""
+    work = begin("runs/c", conditional="true", transition="32", steps="4")
+    generator, transition = work.training.modules["generator"], work.training.modules["transition"]
+    heard = list[torch.Tensor]()
+    mapping = work.training.modules["discriminator"].mapping
+    mapping.register_forward_pre_hook(lambda _, given: heard.append(given[1]))
+    assert work.training.vitals(work.engine.sampled)["classes_told"] == 0
+    work.train()
+    assert len({tuple(row.tolist()) for row in heard[0]}) == 1
+    assert work.training.vitals(work.engine.sampled)["classes_told"] == 1
+    assert torch.equal(heard[-1].sum(1), torch.ones(len(heard[-1])))
+    assert heard[-1].max() == 1
+    assert float(transition.seen) == 32
+    again = session.resume(Path("runs/c"), resolve("cpu", "float32", 1))
+    assert float(again.training.modules["transition"].seen) == 32
+    z = torch.randn(1, 8).expand(2, 8)
+    same = generator.mapping(z, torch.full((2, 3), 1 / 3))
+    assert torch.equal(same[0], same[1])
+
+
+def test_training_from_a_model_that_knows_its_classes_tells_them_at_once() -> None:
+    kept("first", conditional="true", transition="0")
+    work = begin("runs/second", "first", steps="1", batch_size="8")
+    assert work.training.vitals(work.engine.sampled)["classes_told"] == 1

@@ -104,6 +104,17 @@ def test_accumulated_parts_make_the_gradient_of_the_whole():
     assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
 
 
+def test_a_loss_hears_which_pictures_it_looks_at():
+    engine, batches = engine_of("vae", accumulate=2)
+    heard, loss = [], engine.training.phases[0].loss
+    engine._losses[0].loss = lambda draw: heard.append(draw) or loss(draw)
+    engine.step(batches.at(0))
+    whole = batches.at(0)
+    assert torch.cat([draw.index for draw in heard]).tolist() == whole.index.tolist()
+    seen = torch.cat([draw.images for draw in heard])
+    assert torch.equal(seen, torch.from_numpy(whole.images).float() / 127.5 - 1)
+
+
 def test_phases_take_their_turns_and_move_their_module_alone():
     engine, batches = engine_of("wgan-gp", critic_steps=3)
 

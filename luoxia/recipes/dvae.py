@@ -19,9 +19,10 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
-from luoxia.nn.quantise import Annealing
+from luoxia.nn.quantise import Annealing, Quantised
 from luoxia.objectives.adversarial import R1
-from luoxia.objectives.dvae import L1L2, Adversary, Clock, DVAELoss, Late, LogitLaplace, PatchLoss
+from luoxia.objectives.dvae import L1L2, DVAELoss, LogitLaplace
+from luoxia.objectives.patch_game import Adversary, Clock, Late, PatchLoss
 from luoxia.objectives.phase import Draw, Phase
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
@@ -86,9 +87,12 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     clock = Clock()
     adversary = _adversary(settings, dvae, judge, clock)
 
+    def autoencode(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Quantised]:
+        dvae.quantiser.anneal(clock())
+        return dvae(x, generator)
+
     loss = DVAELoss(
-        # Looked up when they are called: splitting the weights over processes wraps them.
-        lambda x, generator: dvae(x, generator),
+        autoencode,
         LogitLaplace() if settings.loss == "laplace" else L1L2(),
         dvae.mean,
         perceptual(settings.perceptual, settings.perceptual_side),
@@ -96,9 +100,11 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         adversary,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
-    phases = [Phase("dvae", dvae, optimizer, loss, after=dvae.quantiser.advance)]
+    phases = [Phase("dvae", dvae, optimizer, loss, after=None if settings.adversarial else clock.advance)]
+    if settings.adversarial or config.quantiser == "gumbel":
+        modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
-        modules |= {"discriminator": judge, "clock": clock}
+        modules["discriminator"] = judge
         phases += _judging(settings, dvae, judge, clock)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
@@ -190,12 +196,12 @@ def _judging(
     optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
     begins, every = settings.adversarial_from, max(1, settings.r1_every)
 
-    def make(draw: Draw) -> Tensor:
-        return dvae.decode_ids(dvae.encode_ids(draw.images))
+    def pair(draw: Draw) -> tuple[Tensor, Tensor]:
+        return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
 
     phases = []
     if settings.r1 and settings.r1_every:
         penalty = Late(R1(judge, settings.r1, every), judge, clock, begins)
         phases.append(Phase("r1", judge, optimizer, penalty, interval=every, partial=True))
-    game = Late(PatchLoss(make, judge), judge, clock, begins)
+    game = Late(PatchLoss(pair, judge), judge, clock, begins)
     return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

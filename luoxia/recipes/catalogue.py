@@ -9,8 +9,9 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.data.images import ImageSet
-from luoxia.recipes import dvae, gan, stylegan, vae
+from luoxia.recipes import clip, dalle, dvae, gan, stylegan, vae
+from luoxia.recipes.clip import CLIPSettings
+from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.dvae import DVAESettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
@@ -22,12 +23,14 @@ from luoxia.train.settings import Settings
 @dataclass(frozen=True)
 class Recipe:
     """Settings to begin with, and what makes a training of them. ``settings_of`` a network are those that make it
-    again, where a training may begin with another model's weights."""
+    again, where a training may begin with another model's weights. ``remembers``: ``build`` learns more from its data than
+    weights, keeps it among the facts of a run, and takes them as its last argument to build the same again."""
 
     summary: Text
     settings: Settings
-    build: Callable[[Any, ImageSet, int], Training]
+    build: Callable[..., Training]
     settings_of: Callable[[Any], dict[str, Any]] | None = None
+    remembers: bool = False
 
 
 RECIPES = {
@@ -73,10 +76,22 @@ RECIPES = {
         stylegan.build,
         stylegan.settings_of,
     ),
+    "clip": Recipe(
+        Text("CLIP: pictures and captions in one space", "CLIP：图片与描述文字的共同空间"),
+        CLIPSettings(),
+        clip.build,
+        remembers=True,
+    ),
     "dvae": Recipe(
         Text("discrete autoencoder: pictures as codes", "离散自编码器：把图片变为编码"),
         DVAESettings(),
         dvae.build,
+    ),
+    "dalle": Recipe(
+        Text("DALL·E: pictures from captions", "DALL·E：由文字生成图片"),
+        DalleSettings(),
+        dalle.build,
+        remembers=True,
     ),
 }
 

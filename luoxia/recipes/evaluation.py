@@ -75,6 +75,8 @@ def evaluate(
     search = Searches(subject.source, runtime, inversions, seed) if inversions else None
     images, training, modules = subject.images, subject.training, subject.modules
     real = images.images[images.held_out]
+    if not training.draws:
+        return subject.folder, _looked_at(subject, len(real), note)
     with torch.no_grad():
         fake = drawn(
             lambda have: training.pictures(modules, generator(runtime.device, seed, 0xE7, have)), samples
@@ -122,6 +124,19 @@ def evaluate(
     depends = {"scores": training.facts["scores"]} if "scores" in training.facts else {}
     _keep(subject, report | {"tables": tables} | depends, pictures)
     return subject.folder, report
+
+
+def _looked_at(subject: Subject, held_out: int, note: Note) -> dict[str, Any]:
+    """What the study of a model says that makes no pictures."""
+    assert subject.training.study is not None
+    study = subject.training.study(subject.modules, note)
+    report: dict[str, Any] = {
+        "held_out": held_out,
+        "learned_from_these": subject.learned_from_these,
+        **study.scores,
+    }
+    _keep(subject, report | {"tables": study.tables}, study.pictures)
+    return report
 
 
 def _comparisons(

@@ -37,11 +37,17 @@ SHEETS = {  # in the order of the page
         "Held-out pictures, and below each what was found of it in W, in W+, and by a tuned generator",
         "留出图片（首行）及在 W、W+ 中与微调生成器后找到的结果（其下各行）",
     ),
+    "retrieved": Text(
+        "A caption a row: its own held-out picture, then the nearest others",
+        "每行一条描述：先是它自己的留出图片，随后是最接近的其他图片",
+    ),
 }
 TABLES = {
     "comparisons": Text("Distances", "距离"),
     "truncation": Text("Truncation", "截断"),
     "inversions": Text("Held-out pictures looked for", "寻找留出图片"),
+    "recall": Text("Held-out pictures and captions that find each other", "留出图片与描述的互相检索"),
+    "retrieved": Text("Captions, and what each finds", "描述及各自找到的图片"),
 }
 SWEEP = (  # what is drawn over truncation
     (Text("Fréchet distance", "Fréchet 距离"), ("frechet_distance",)),
@@ -49,7 +55,11 @@ SWEEP = (  # what is drawn over truncation
     (Text("precision and recall", "精确率与召回率"), ("precision", "recall")),
     (Text("density and coverage", "密度与覆盖率"), ("density", "coverage")),
 )
-PLACED = {"truncation": ("truncation",), "inversions": ("inversions",)}  # sheets that stand with a table
+PLACED = {
+    "truncation": ("truncation",),
+    "inversions": ("inversions",),
+    "retrieved": ("retrieved",),
+}  # sheets that stand with a table
 
 
 def section(folder: Path, lang: str) -> str:
@@ -87,7 +97,9 @@ def readable(evaluation: Mapping[str, Any], lang: str) -> dict[str, str]:
         for k, v in evaluation.items()
         if k not in apart and not k.startswith("inversion_")
     }
-    copies = evaluation["memorisation"]
+    copies = evaluation.get("memorisation")
+    if copies is None:  # of a model that makes no pictures
+        return found
     found[name("nearer_to_training_than_unseen", lang)] = f"{copies['share']:.3f}"
     found[name("memorisation_z", lang)] = f"{copies['z']:.2f}"
     if "nearer" in copies:

@@ -50,6 +50,29 @@ NAMES = {
     "vital_r_v": Text("r_v: overfitting of the discriminator", "r_v：判别器过拟合"),
     "vital_diversity": Text("diversity of samples over that of real pictures", "样本多样性与真实图片之比"),
     "path_length": Text("path length that is regularised", "被正则的路径长度"),
+    "contrastive": Text("contrastive loss", "对比损失"),
+    "image_to_text": Text("pictures whose caption is nearest in the batch", "批内最近的描述即为自身的图片比例"),
+    "text_to_image": Text("captions whose picture is nearest in the batch", "批内最近的图片即为自身的描述比例"),
+    "scale": Text("scale of the similarities", "相似度的缩放"),
+    "temperature": Text("temperature", "温度"),
+    "mean_recall": Text("mean of all recalls", "各召回率的平均"),
+    "zero_shot_accuracy": Text("classes told by their names alone", "仅凭类名的分类准确率"),
+    **{
+        f"{way}_r{k}{of}": Text(f"{en} in the nearest {k}{en_of}", f"{zh}（前 {k}{zh_of}）")
+        for way, en, zh in (
+            ("image_to_text", "pictures that find their caption", "由图找到其描述"),
+            ("text_to_image", "captions that find their picture", "由描述找到其图"),
+        )
+        for k in (1, 5)
+        for of, en_of, zh_of in (("", "", ""), ("_en", ", English", "，英文"), ("_zh", ", Chinese", "，中文"))
+    },
+    "language": Text("language", "语言"),
+    "en": Text("English", "英文"),
+    "zh": Text("Chinese", "中文"),
+    "found": Text("found", "找到"),
+    "chance": Text("by lot", "随机"),
+    "row": Text("row", "行"),
+    "caption": Text("caption", "描述"),
     "codes_used": Text("share of the codes in use", "使用中的编码比例"),
     "perplexity": Text("perplexity of the codes", "编码的困惑度"),
     "perceptual": Text("perceptual distance of reconstructions", "重建的感知距离"),

@@ -143,7 +143,7 @@ def resume(
         )
     if auto and processes.first:
         run.amend(settings=asked)
-    training = _built(recipe["recipe"], settings, images, seed)
+    training = _built(recipe["recipe"], settings, images, seed, recipe.get("facts"))
     engine = Engine(training, settings, seed, runtime, processes)
     engine.slower = slower(run)
     state, complaints = run.newest()
@@ -179,7 +179,7 @@ def open_model(
         recipe = run.recipe
         settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
         images = load(data or recipe["data"]["name"], size=None if data else recipe["data"]["size"])
-        training = _built(recipe["recipe"], settings, images, recipe["seed"])
+        training = _built(recipe["recipe"], settings, images, recipe["seed"], recipe.get("facts"))
     except (KeyError, TypeError) as error:
         raise MalformedFileError(
             f"{folder}/recipe.json is not whole: {error}", f"{folder}/recipe.json 不完整：{error}"
@@ -224,9 +224,13 @@ def _begin_with(engine: Engine, model: StyleGANFolder, images: ImageSet) -> None
         ) from error
 
 
-def _built(name: str, settings: Settings, images: ImageSet, seed: int) -> Training:
+def _built(
+    name: str, settings: Settings, images: ImageSet, seed: int, facts: dict[str, Any] | None = None
+) -> Training:
+    """``facts`` are those of the run that is opened again."""
+    recipe = catalogue.find(name)
     try:
-        return catalogue.find(name).build(settings, images, seed)
+        return recipe.build(settings, images, seed, *([facts] if recipe.remembers else []))
     except ValueError as error:
         if isinstance(error, UserError):
             raise

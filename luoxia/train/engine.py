@@ -58,7 +58,8 @@ class Training:
     for the sample grid, which ``shown`` may make otherwise, and for evaluation; ``scores`` measures them on held-out images. ``best`` is the score that ranks checkpoints,
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
-    ``entrances`` are the methods that losses enter the moving module by.
+    ``entrances`` are the methods that losses enter the moving module by. ``draws``: whether ``pictures`` are samples of
+    a model that makes pictures, which are compared with real ones, and not a look at real ones.
     """
 
     modules: dict[str, nn.Module]
@@ -73,6 +74,7 @@ class Training:
     labels: NDArray[np.int64] | None = None
     vitals: Callable[[Modules], dict[str, float]] = lambda _: {}
     entrances: tuple[str, ...] = ("forward",)
+    draws: bool = True
     shown: Callable[[Modules, torch.Generator], Tensor] | None = None
 
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tiny_drawing
 import torch
-from tiny_pictures import pictures
 
 from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batches
@@ -25,11 +25,33 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
 CODES = {"perceptual": 0, "adversarial": 0.1, "adversarial_from": 3, "blocks": 1}
 
+PAIRS = {
+    "layers": 1,
+    "text_width": 8,
+    "text_layers": 1,
+    "embedding": 8,
+    "tokens": 270,
+    "patch": 4,
+    "chunks": 2,
+}
+DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "tokens": 300}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawing(tmp_path_factory):
+    """A dVAE for DALL·E's recipe, and a place for the codes that it keeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        DALLE["dvae"] = str(tiny_drawing.keep(tmp_path_factory.mktemp("tiny")))
+        yield
+
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
-    small = {k: v for k, v in (SMALL | STYLE | CODES).items() if hasattr(catalogue.find(name).settings, k)}
+    known = SMALL | STYLE | CODES | PAIRS
+    small = {k: v for k, v in known.items() if hasattr(catalogue.find(name).settings, k)}
+    small |= DALLE if name == "dalle" else {}
     settings = changed(catalogue.find(name).settings, small | changes)
-    images = pictures()
+    images = tiny_drawing.pictures(16 if name == "dalle" else 8)
     training = catalogue.find(name).build(settings, images, seed)
     engine = Engine(training, settings, seed, CPU, Processes())
     return engine, Batches(images, settings.batch_size, seed=seed, mirror=True, workers=settings.workers)

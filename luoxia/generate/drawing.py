@@ -1,0 +1,215 @@
+"""Pictures from words: a dVAE, a DALL·E, and where they are there a CLIP that ranks and an upscaler, at work together.
+
+Picture i of a seed follows from (seed, i) alone, in whatever company it is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from luoxia.core import seeds
+from luoxia.core.errors import UserError
+from luoxia.core.runtime import Runtime, keep_freed_memory
+from luoxia.generate.canvas import Canvas
+from luoxia.generate.codes import FREE, Drawn, Knobs, draw_codes, untold_ids
+from luoxia.generate.prompts import Prompt, prepared
+from luoxia.models.clip import CLIP
+from luoxia.models.dalle import Dalle
+from luoxia.models.dvae import DiscreteVAE
+from luoxia.weights import drawing_folder
+from luoxia.weights.drawing_folder import DrawingFolder, Part
+
+AT_ONCE = 16  # pictures that are drawn side by side
+MOST, MOST_CANDIDATES = 64, 256
+TIMES = 4  # candidates for each picture that is asked for, where a CLIP can choose among them
+Preview = Callable[[NDArray[np.int64], int, int], None]
+"""Hears the codes (b, n) of some pictures, ``FREE`` where they are not decided, how many codes are decided in all, and of
+how many."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """``pixels`` (n, C, S, S) uint8, the best first where they were ranked; ``codes`` (n, h w) of them; ``numbers`` which
+    samples of the seed they are; ``scores`` (n,) cosines of CLIP, or None."""
+
+    pixels: NDArray[np.uint8]
+    codes: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    scores: NDArray[np.float32] | None
+    prompt: Prompt | None
+    seed: int
+
+
+class Drawing:
+    """A model that is ready to draw."""
+
+    def __init__(self, told: DrawingFolder, runtime: Runtime, clip: Part | None = None) -> None:
+        self.told, self.runtime = told, runtime
+        keep_freed_memory()
+        parts = told.part("dvae"), told.part("dalle")
+        dvae = parts[0].network()
+        drawing_folder.check(parts[1], parts[0], drawing_folder.fingerprint(dvae))
+        self.dvae: DiscreteVAE = dvae.to(runtime.device)
+        self.dalle: Dalle = parts[1].network().to(runtime.device)
+        self.tokenizer = parts[1].reader()
+        self.clip: CLIP | None = None
+        clip = clip or told.parts.get("clip")
+        if clip is not None:
+            self.clip, self._of_clip = clip.network().to(runtime.device), clip.reader()
+        self.blank = self.codes_of(np.full((1, self.channels, self.size, self.size), 255, np.uint8))[0]
+
+    @classmethod
+    def open(cls, name_or_path: str, runtime: Runtime, clip: str | None = None) -> Drawing:
+        """``clip`` names a model whose CLIP ranks in the place of its own."""
+        ranker = None if clip is None else drawing_folder.find(clip).part("clip")
+        return cls(drawing_folder.find(name_or_path), runtime, ranker)
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self.dvae.config.size
+
+    @property
+    def channels(self) -> int:
+        return self.dvae.config.channels
+
+    @property
+    def places(self) -> int:
+        return self.dalle.config.places
+
+    def prompt(self, text: str) -> Prompt:
+        return prepared(text, self.tokenizer, self.dalle.config.text_length)
+
+    def draw(
+        self,
+        text: str | None,
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        knobs: Knobs = Knobs(),
+        candidates: int | None = None,
+        given: NDArray[np.int64] | None = None,
+        watch: Preview = lambda *_: None,
+    ) -> Pictures:
+        """``n`` pictures of ``text``, or of anything where it is None: the best of ``candidates`` by CLIP, where one is
+        there. ``given`` (h w,) or (candidates, h w) are codes to keep; of what is drawn between them, only the better
+        half is ranked, by how well it leads up to them."""
+        seed, prompt = seeds.checked(seed), None if text is None else self.prompt(text)
+        count = self._candidates(n, candidates, ranked=prompt is not None)
+        ids = untold_ids(self.dalle.config.text_length) if prompt is None else torch.tensor(prompt.ids)
+        knobs = Knobs(1.0, knobs.temperature, knobs.top_k, knobs.top_p) if prompt is None else knobs
+        fixed = None if given is None else np.broadcast_to(given, (count, self.places))
+        drawn = self._drawn(ids, count, seed, knobs, fixed, watch)
+        numbers, fit = np.arange(count), drawn.fit.cpu().numpy()
+        if given is not None and count > n and (fit != 0).any():
+            numbers = np.sort(np.argsort(-fit, kind="stable")[: max(n, count // 2)])
+        codes = drawn.codes.cpu().numpy()[numbers]
+        pixels, scores = self.pixels(codes), None
+        if prompt is not None and self.clip is not None:
+            scores = self.scores(pixels, prompt.text)
+            order = np.argsort(-scores, kind="stable")[:n]
+            pixels, codes, numbers, scores = pixels[order], codes[order], numbers[order], scores[order]
+        return Pictures(pixels[:n], codes[:n], numbers[:n], scores, prompt, seed)
+
+    def complete(self, on: Canvas, text: str | None, n: int = 1, **options) -> Pictures:
+        """Pictures whose given part has the codes of ``on``, exactly. The options are those of :meth:`draw`."""
+        codes = self.codes_of(self._channels(on.pixels)[None])[0]
+        return self.draw(text, n, given=np.where(on.free(self.dalle.config.side), FREE, codes), **options)
+
+    def vary(
+        self,
+        picture: NDArray[np.uint8],
+        n: int = 1,
+        *,
+        strength: float = 0.5,
+        text: str | None = None,
+        seed: int | None = None,
+        **options,
+    ) -> Pictures:
+        """Pictures like ``picture`` (3, S, S): each code is drawn anew with probability ``strength``."""
+        if not 0 < strength <= 1:
+            raise UserError(
+                f"strength is {strength:g}; give a number above 0, up to 1",
+                f"strength 为 {strength:g}；请给大于 0、不超过 1 的数",
+            )
+        seed, count = seeds.checked(seed), self._candidates(n, options.get("candidates"), ranked=text is not None)
+        codes = self.codes_of(self._channels(picture)[None])[0]
+        # Of a stream of their own: the same numbers would choose what is drawn and how.
+        free = np.stack([seeds.generator(seed, count + i).random(self.places) < strength for i in range(count)])
+        options["candidates"] = count
+        return self.draw(text, n, seed=seed, given=np.where(free, FREE, codes), **options)
+
+    def codes_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """(N, C, S, S) uint8 -> (N, h w)."""
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.runtime.device).float().div_(127.5).sub_(1)
+        with torch.inference_mode():
+            return self.dvae.encode_ids(x).cpu().numpy()
+
+    def pixels(self, codes: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(N, h w) -> (N, C, S, S) uint8; white where codes are not decided."""
+        whole = np.where(codes == FREE, self.blank, codes)
+        parts = torch.from_numpy(whole).to(self.runtime.device).split(AT_ONCE)
+        with torch.inference_mode():
+            x = torch.cat([self.dvae.decode_ids(part) for part in parts])
+        return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().numpy()
+
+    def scores(self, pixels: NDArray[np.uint8], text: str) -> NDArray[np.float32]:
+        """Cosines of CLIP between pictures and a caption, (N,)."""
+        if self.clip is None:
+            raise UserError(
+                f"{self.told.name} has no CLIP to rank pictures by", f"{self.told.name} 没有可用于排序的 CLIP"
+            )
+        ids = torch.from_numpy(self._of_clip.encode([text], self.clip.config.block_size))
+        x = torch.from_numpy(pixels).to(self.runtime.device).float().div_(127.5).sub_(1)
+        with torch.inference_mode():
+            of_text = self.clip.encode_text(ids.to(self.runtime.device))[0]
+            return torch.cat([self.clip.encode_image(part) @ of_text for part in x.split(64)]).cpu().numpy()
+
+    def _candidates(self, n: int, asked: int | None, *, ranked: bool) -> int:
+        if not 1 <= n <= MOST:
+            raise UserError(f"n is {n}; give 1 to {MOST}", f"n 为 {n}；请给 1 到 {MOST}")
+        if asked is None:
+            return min(n * TIMES, MOST_CANDIDATES) if self.clip is not None and ranked else n
+        if not n <= asked <= MOST_CANDIDATES:
+            raise UserError(
+                f"candidates is {asked}; give {n}, as many as pictures, to {MOST_CANDIDATES}",
+                f"candidates 为 {asked}；请给 {n}（图片数）到 {MOST_CANDIDATES}",
+            )
+        return asked
+
+    def _drawn(
+        self,
+        ids: Tensor,
+        count: int,
+        seed: int,
+        knobs: Knobs,
+        given: NDArray[np.int64] | None,
+        watch: Preview,
+    ) -> Drawn:
+        parts, total = [], count * self.places
+        for at in range(0, count, AT_ONCE):
+            some = range(at, min(at + AT_ONCE, count))
+            uniforms = np.stack([seeds.generator(seed, i).random(self.places) for i in some])
+            fixed = None if given is None else torch.from_numpy(given[some.start : some.stop].copy())
+
+            def hear(codes: Tensor, done: int, at: int = at, size: int = len(some)) -> None:
+                watch(codes.cpu().numpy().copy(), at * self.places + done * size, total)
+
+            kept = draw_codes(
+                self.dalle, ids.expand(len(some), -1), torch.from_numpy(uniforms), knobs, given=fixed, watch=hear
+            )
+            parts.append(kept)
+        return Drawn(torch.cat([p.codes for p in parts]), torch.cat([p.fit for p in parts]))
+
+    def _channels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """RGB as the model has it."""
+        if self.channels == 3:
+            return pixels
+        weights = np.array([0.299, 0.587, 0.114])[:, None, None]
+        return (pixels * weights).sum(0, keepdims=True).round().astype(np.uint8)

@@ -1,0 +1,288 @@
+"""CLIP: pictures and their captions in one space.
+
+luoxia train clip --data icons
+luoxia train clip --data icons --set network=conv     the judge of what is drawn: another architecture
+luoxia train clip --data avatars --steps 1000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from luoxia.core.errors import UserError
+from luoxia.core.images import enlargement
+from luoxia.core.language import Text
+from luoxia.data.batches import Batch
+from luoxia.data.caption_table import LANGUAGES, CaptionTable
+from luoxia.data.images import ImageSet
+from luoxia.evaluate.alignment import class_vectors, retrieval, retrieval_chance, zero_shot_accuracy
+from luoxia.evaluate.pictures import grid
+from luoxia.models.captions import END, CaptionTokenizer
+from luoxia.models.clip import CLIP, CLIPConfig
+from luoxia.objectives.contrastive import contrastive_loss
+from luoxia.objectives.phase import Draw, Loss, Phase
+from luoxia.train.engine import Modules, Note, Study, Training, to_bytes, to_tensor
+from luoxia.train.settings import Settings
+
+HELD_OUT = 1_000  # pictures at most that find each other's captions
+QUERIES, SHOWN = 8, 8  # captions of a sample sheet, and pictures in the row of each
+AT_ONCE = 256  # pictures or texts in one pass
+TEMPLATES = ("{}", "{} style", "a picture in the {} style")
+
+
+@dataclass(frozen=True)
+class CLIPSettings(Settings):
+    """``network`` of the image tower, "vit" or "conv"; ``width`` and ``layers`` of it, with ``text_`` of the text's.
+
+    ``chunks``: the batch goes through the towers in so many parts, and the loss sees it whole. ``moved`` in [0, 1] shifts
+    pictures by up to that share of an eighth of their side and scales them by up to that share of a fifth. ``chinese``
+    is the share of pictures shown with their Chinese caption.
+    """
+
+    steps: int = 6_000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    cosine: bool = True
+    clip: float = 1.0
+    half_life: float = 20_000.0
+    precision: str = "bf16"
+    network: str = "vit"
+    patch: int = 8
+    width: int = 192
+    layers: int = 6
+    text_width: int = 192
+    text_layers: int = 4
+    embedding: int = 192
+    tokens: int = 4_096
+    length: int = 32
+    chunks: int = 1
+    moved: float = 0.5
+    chinese: float = 0.5
+    decay: float = 0.1
+
+
+def build(
+    settings: CLIPSettings, images: ImageSet, seed: int, facts: dict[str, Any] | None = None
+) -> Training:
+    """Both towers with weights drawn from ``seed``, and a tokenizer learned from the captions, or that of ``facts``."""
+    table = CaptionTable.of_set(images, "CLIP")
+    _check(settings, images)
+    if facts:
+        tokenizer = CaptionTokenizer.from_json(facts["tokenizer"])
+    else:
+        tokenizer = CaptionTokenizer.learned(table.texts_of(images.train), settings.tokens)
+    config = config_of(settings, images, tokenizer)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CLIP(config)
+    ids = torch.from_numpy(tokenizer.encode(table.texts, config.block_size))  # (U, T)
+    of = torch.from_numpy(table.of)
+
+    def loss(draw: Draw) -> Loss:
+        assert draw.index is not None
+        device = draw.images.device
+        described = of[draw.index.cpu()].to(device)
+        chinese = torch.rand(len(described), generator=draw.generator, device=device) < settings.chinese
+        says = described.gather(1, chinese.long()[:, None])[:, 0]
+        x = moved(draw.images, settings.moved, draw.generator)
+        image, text, scale = model(x, ids[says.cpu()].to(device), settings.chunks)
+        found = contrastive_loss(image, text, scale, described, says)
+        return Loss(found.value, found.notes | {"scale": scale.detach().float().squeeze()})
+
+    judge = _HeldOut(images, table, tokenizer, seed)
+    return Training(
+        {"clip": model},
+        [Phase("contrastive", model, optimizer_of(model, settings), loss, after=model.bound_scale)],
+        ("clip",),
+        judge.pictures,
+        judge.scores,
+        ("mean_recall", False),
+        {"network": config.to_json(), "tokenizer": tokenizer.to_json()},
+        warnings=_warnings(table),
+        study=judge.study,
+        draws=False,
+    )
+
+
+def _check(settings: CLIPSettings, images: ImageSet) -> None:
+    if settings.accumulate > 1:
+        raise UserError(
+            "parts that are accumulated would see each other's pictures no more: leave accumulate out, and set chunks",
+            "累积的各部分彼此看不到对方的图片：请勿设置 accumulate，改用 chunks",
+        )
+    if not 1 <= settings.chunks <= settings.batch_size:
+        raise UserError(
+            f"chunks is {settings.chunks}; give 1 to batch_size",
+            f"chunks 为 {settings.chunks}；请给 1 到 batch_size",
+        )
+    for name in ("moved", "chinese"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise UserError(
+                f"{name} is {getattr(settings, name)}; give 0 to 1",
+                f"{name} 为 {getattr(settings, name)}；请给 0 到 1",
+            )
+    if len(images.held_out) < 2:
+        raise UserError(
+            f"{images.name} holds {len(images.held_out)} pictures out; 2 at least are needed to find each other's captions",
+            f"{images.name} 只留出 {len(images.held_out)} 张图片；至少需要 2 张才能互相检索",
+        )
+
+
+def _warnings(table: CaptionTable) -> tuple[Text, ...]:
+    if not table.without:
+        return ()
+    return (
+        Text(
+            f"{table.without} of {len(table.of)} pictures have no caption; they teach nothing but that",
+            f"{len(table.of)} 张图片中有 {table.without} 张没有描述文字",
+        ),
+    )
+
+
+def config_of(settings: CLIPSettings, images: ImageSet, tokenizer: CaptionTokenizer) -> CLIPConfig:
+    """Heads of 64 units where the width allows it, else of 32, 16 or 8."""
+
+    def heads(width: int) -> int:
+        return next((width // size for size in (64, 32, 16, 8, 4) if width % size == 0), 1)
+
+    patch = next(p for p in range(min(settings.patch, images.size), 0, -1) if images.size % p == 0)
+    return CLIPConfig(
+        vocab_size=tokenizer.vocab_size,
+        block_size=settings.length,
+        end=END,
+        network=cast(Literal["vit", "conv"], settings.network),
+        size=images.size,
+        patch=patch,
+        n_embd=settings.width,
+        n_layer=settings.layers,
+        n_head=heads(settings.width),
+        text_n_embd=settings.text_width,
+        text_n_layer=settings.text_layers,
+        text_n_head=heads(settings.text_width),
+        n_out=settings.embedding,
+    )
+
+
+def optimizer_of(model: CLIP, settings: CLIPSettings) -> torch.optim.Optimizer:
+    """AdamW; what is no matrix (gains, biases, positions, the temperature) is not pulled towards 0 (section 2.5)."""
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim >= 2 and not name.endswith("wpe")]
+    others = [p for name, p in named if p.ndim < 2 or name.endswith("wpe")]
+    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.98), eps=1e-6, foreach=True)
+
+
+def moved(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """x (B, C, H, W), each picture shifted and scaled by its own draw; what comes in from outside repeats the border.
+
+    Colours stay as they are, and left stays left: captions speak of both.
+    """
+    if not strength:
+        return x
+    shift, size = torch.rand(2, len(x), 2, generator=generator, device=x.device).unbind()
+    theta = torch.zeros(len(x), 2, 3, device=x.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 + (size[:, 0] - 0.5) * 0.4 * strength
+    theta[:, :, 2] = (shift - 0.5) * 0.5 * strength  # of half a side
+    where = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x.float(), where, padding_mode="border", align_corners=False)
+
+
+class _HeldOut:
+    """Up to ``HELD_OUT`` held-out pictures and their captions, and how a CLIP finds the ones by the others."""
+
+    def __init__(self, images: ImageSet, table: CaptionTable, tokenizer: CaptionTokenizer, seed: int) -> None:
+        self.images, self.table, self.tokenizer = images, table, tokenizer
+        drawn = np.random.Generator(np.random.PCG64(seed)).permutation(images.held_out)[:HELD_OUT]
+        self.places = np.sort(drawn)
+        both = bool((table.of[:, 0] != table.of[:, 1]).any())
+        self.languages = LANGUAGES if both else LANGUAGES[:1]
+
+    @torch.no_grad()
+    def scores(self, modules: Modules) -> dict[str, float]:
+        """Recall in both directions and languages, their mean, and accuracy by the names of classes."""
+        model = cast(CLIP, modules["clip"])
+        images = self._of_pictures(model)
+        found, zero_shot = dict[str, float](), dict[str, float]()
+        for language in self.languages:
+            texts, of = self._captions(language)
+            recalls = retrieval(images, self._of_texts(model, texts), of)
+            found |= {f"{name}_{language}": value for name, value in recalls.items()}
+        if self.images.labels is not None and len(self.images.classes) > 1:
+            names = [name.replace("-", " ").replace("_", " ") for name in self.images.classes]
+            classes = class_vectors(lambda texts: self._of_texts(model, texts), names, TEMPLATES)
+            zero_shot["zero_shot_accuracy"] = zero_shot_accuracy(
+                images, classes, self.images.labels[self.places]
+            )
+        return {"mean_recall": float(np.mean(list(found.values()))), **found, **zero_shot}
+
+    def pictures(self, modules: Modules, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        """A row for each of some fixed captions, in the languages in turn: its own picture, then the nearest others."""
+        model = cast(CLIP, modules["clip"])
+        device = next(model.parameters()).device
+        rows = self._rows(self._of_pictures(model), model)
+        x, _ = to_tensor(Batch.of(self.images, self.places[np.concatenate([row for _, row in rows])]), device)
+        return x
+
+    @torch.no_grad()
+    def study(self, modules: Modules, note: Note) -> Study:
+        """Recall beside chance, and what some captions find."""
+        model = cast(CLIP, modules["clip"])
+        note("retrieval", 0, 1)
+        found = self.scores(modules)
+        rows = []
+        for language in self.languages:
+            chance = retrieval_chance(self._captions(language)[1])
+            for name, value in chance.items():
+                rows.append(
+                    {
+                        "recall": name,
+                        "language": language,
+                        "found": found[f"{name}_{language}"],
+                        "chance": value,
+                    }
+                )
+        searched = self._rows(self._of_pictures(model), model)
+        shown = to_bytes(self.pictures(modules, torch.Generator()))
+        sheet = grid(shown, len(searched[0][1]), enlarge=enlargement(self.images.size))
+        texts = [{"row": i + 1, "caption": text} for i, (text, _) in enumerate(searched)]
+        note("retrieval", 1, 1)
+        scale = {"temperature": float((-model.logit_scale.double()).exp())}
+        return Study(found | scale, {"retrieved": sheet}, {"recall": rows, "retrieved": texts})
+
+    def _rows(self, images: Tensor, model: CLIP) -> list[tuple[str, NDArray[np.int64]]]:
+        """Captions, and for each the places among the held-out pictures of its own and of the nearest others."""
+        chosen = np.linspace(0, len(self.places) - 1, min(QUERIES, len(self.places))).astype(int)
+        rows = []
+        for i, place in enumerate(chosen):
+            text = self.table.texts[self.table.of[self.places[place], i % 2]]
+            order = (images @ self._of_texts(model, [text])[0]).argsort(descending=True).cpu().numpy()
+            nearest = order[order != place][: SHOWN - 1]
+            rows.append((text, np.concatenate([[place], nearest])))
+        return rows
+
+    def _captions(self, language: str) -> tuple[list[str], NDArray[np.int64]]:
+        """The distinct captions of the pictures in a language, and the place of each picture's among them."""
+        mine = self.table.of[self.places, LANGUAGES.index(language)]
+        distinct, of = np.unique(mine, return_inverse=True)
+        return [self.table.texts[i] for i in distinct], of
+
+    @torch.no_grad()
+    def _of_pictures(self, model: CLIP) -> Tensor:
+        device = next(model.parameters()).device
+        parts = [self.places[at : at + AT_ONCE] for at in range(0, len(self.places), AT_ONCE)]
+        return torch.cat([model.encode_image(to_tensor(Batch.of(self.images, p), device)[0]) for p in parts])
+
+    @torch.no_grad()
+    def _of_texts(self, model: CLIP, texts: Sequence[str]) -> Tensor:
+        ids = torch.from_numpy(self.tokenizer.encode(list(texts), model.config.block_size))
+        device = next(model.parameters()).device
+        return torch.cat([model.encode_text(part.to(device)) for part in ids.split(AT_ONCE)])

@@ -68,16 +68,17 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
     return F.conv2d(flat, each[:, :, None, :], groups=count * channels).view(x.shape)
 
 
-def cropped(
-    large: Tensor, small: Tensor, side: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def cropped(large: Tensor, small: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """The same random square of both, ``side`` pixels of ``small`` (B, C, H, W) and as much of ``large``."""
     scale, room = large.shape[-1] // small.shape[-1], small.shape[-1] - side
     if room <= 0:
         return large, small
     corner = torch.randint(room + 1, (len(small), 2), generator=generator, device=small.device).tolist()
     parts = [
-        (a[:, scale * y : scale * (y + side), scale * x : scale * (x + side)], b[:, y : y + side, x : x + side])
+        (
+            a[:, scale * y : scale * (y + side), scale * x : scale * (x + side)],
+            b[:, y : y + side, x : x + side],
+        )
         for a, b, (y, x) in zip(large, small, corner, strict=True)
     ]
     of_large, of_small = (torch.stack(side_of) for side_of in zip(*parts, strict=True))

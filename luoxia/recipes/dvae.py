@@ -20,10 +20,10 @@ from luoxia.evaluate.perceptual import Perceptual
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
 from luoxia.nn.quantise import Annealing, Quantised
-from luoxia.objectives.adversarial import R1
 from luoxia.objectives.dvae import L1L2, DVAELoss, LogitLaplace
-from luoxia.objectives.patch_game import Adversary, Clock, Late, PatchLoss
+from luoxia.objectives.patch_game import Adversary, Clock
 from luoxia.objectives.phase import Draw, Phase
+from luoxia.recipes.judging import judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
@@ -105,7 +105,11 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
         modules["discriminator"] = judge
-        phases += _judging(settings, dvae, judge, clock)
+
+        def played(draw: Draw) -> tuple[Tensor, Tensor]:
+            return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
+
+        phases += judging(settings, judge, clock, played, lambda draw: draw)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
     )
@@ -188,20 +192,3 @@ def _adversary(
         grows=max(1, settings.steps // 20),
         last=dvae.last_weight if settings.adaptive else None,
     )
-
-
-def _judging(
-    settings: DVAESettings, dvae: DiscreteVAE, judge: PatchDiscriminator, clock: Clock
-) -> list[Phase]:
-    optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
-    begins, every = settings.adversarial_from, max(1, settings.r1_every)
-
-    def pair(draw: Draw) -> tuple[Tensor, Tensor]:
-        return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
-
-    phases = []
-    if settings.r1 and settings.r1_every:
-        penalty = Late(R1(judge, settings.r1, every), judge, clock, begins)
-        phases.append(Phase("r1", judge, optimizer, penalty, interval=every, partial=True))
-    game = Late(PatchLoss(pair, judge), judge, clock, begins)
-    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

@@ -52,5 +52,6 @@ def test_every_command_is_in_it() -> None:
             "luoxia clip classify",
             "luoxia data check",
             "luoxia data prepare",
+            "luoxia data get",
         )
     ]

@@ -35,9 +35,11 @@ def test_every_command_is_in_it() -> None:
             "luoxia runs",
             "luoxia models",
             "luoxia face",
+            "luoxia clip",
             "luoxia data",
             "luoxia models get",
             "luoxia models import",
+            "luoxia models export",
             "luoxia models card",
             "luoxia models path",
             "luoxia face mix",
@@ -45,7 +47,11 @@ def test_every_command_is_in_it() -> None:
             "luoxia face invert",
             "luoxia face edit",
             "luoxia face directions",
+            "luoxia clip search",
+            "luoxia clip score",
+            "luoxia clip classify",
             "luoxia data check",
             "luoxia data prepare",
+            "luoxia data get",
         )
     ]

@@ -194,18 +194,27 @@ class Drawing:
     ) -> Drawn:
         parts, total = [], count * self.places
         for at in range(0, count, AT_ONCE):
-            some = range(at, min(at + AT_ONCE, count))
+            # Always as many, so that not even the rounding of a picture depends on the others.
+            some = range(at, at + AT_ONCE)
             uniforms = np.stack([seeds.generator(seed, i).random(self.places) for i in some])
-            fixed = None if given is None else torch.from_numpy(given[some.start : some.stop].copy())
+            fixed = None if given is None else torch.from_numpy(given[[min(i, count - 1) for i in some]])
+            asked = min(AT_ONCE, count - at)
 
-            def hear(codes: Tensor, done: int, at: int = at, size: int = len(some)) -> None:
-                watch(codes.cpu().numpy().copy(), at * self.places + done * size, total)
+            def hear(codes: Tensor, done: int, at: int = at, asked: int = asked) -> None:
+                watch(codes[:asked].cpu().numpy().copy(), at * self.places + done * asked, total)
 
-            kept = draw_codes(
-                self.dalle, ids.expand(len(some), -1), torch.from_numpy(uniforms), knobs, given=fixed, watch=hear
+            parts.append(
+                draw_codes(
+                    self.dalle,
+                    ids.expand(AT_ONCE, -1),
+                    torch.from_numpy(uniforms),
+                    knobs,
+                    given=fixed,
+                    dtype=self.runtime.dtype,
+                    watch=hear,
+                )
             )
-            parts.append(kept)
-        return Drawn(torch.cat([p.codes for p in parts]), torch.cat([p.fit for p in parts]))
+        return Drawn(torch.cat([p.codes for p in parts])[:count], torch.cat([p.fit for p in parts])[:count])
 
     def _channels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """RGB as the model has it."""

@@ -23,7 +23,8 @@ def pictures(size: int = 16, n: int = 48) -> ImageSet:
     made = tiny_pictures.pictures(n, size)
     assert made.labels is not None
     captions = tuple(
-        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}") for i, k in enumerate(made.labels)
+        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}")
+        for i, k in enumerate(made.labels)
     )
     return dataclasses.replace(made, captions=captions)
 

@@ -26,7 +26,8 @@ def check(out: Path, size: int | None, svg: bool) -> None:  # noqa: ARG001
     form_of(out)
     if size is not None and not SIZES[0] <= size <= SIZES[1]:
         raise UserError(
-            f"size is {size}; give {SIZES[0]} to {SIZES[1]} pixels", f"size 为 {size}；请给 {SIZES[0]} 到 {SIZES[1]} 像素"
+            f"size is {size}; give {SIZES[0]} to {SIZES[1]} pixels",
+            f"size 为 {size}；请给 {SIZES[0]} 到 {SIZES[1]} 像素",
         )
 
 

@@ -138,10 +138,15 @@ class Drawing:
                 f"strength is {strength:g}; give a number above 0, up to 1",
                 f"strength 为 {strength:g}；请给大于 0、不超过 1 的数",
             )
-        seed, count = seeds.checked(seed), self._candidates(n, options.get("candidates"), ranked=text is not None)
+        seed, count = (
+            seeds.checked(seed),
+            self._candidates(n, options.get("candidates"), ranked=text is not None),
+        )
         codes = self.codes_of(self._channels(picture)[None])[0]
         # Of a stream of their own: the same numbers would choose what is drawn and how.
-        free = np.stack([seeds.generator(seed, count + i).random(self.places) < strength for i in range(count)])
+        free = np.stack(
+            [seeds.generator(seed, count + i).random(self.places) < strength for i in range(count)]
+        )
         options["candidates"] = count
         return self.draw(text, n, seed=seed, given=np.where(free, FREE, codes), **options)
 

@@ -149,4 +149,3 @@ def initialise(model: Dalle, generator: torch.Generator | None = None) -> None:
         if name.endswith(("attn.o.weight", "mlp.down.weight")):
             std /= math.sqrt(2 * model.config.n_layer)
         p.normal_(0.0, std, generator=generator)
-

@@ -30,6 +30,7 @@ from luoxia.models.captions import CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
+from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS, place
 from luoxia.weights.state_dict import fill, read_state_dict
@@ -39,6 +40,7 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[..., nn.Module]]] = {
     "dvae": (DVAEConfig, DiscreteVAE),
     "dalle": (DalleConfig, Dalle),
     "clip": (CLIPConfig, CLIP),
+    "upscaler": (UpscalerConfig, Upscaler),
 }
 
 
@@ -251,5 +253,6 @@ def of_run(folder: Path) -> DrawingFolder:
         if isinstance(error, UserError):
             raise
         raise MalformedFileError(
-            f"{folder} holds nothing that draws from words: {error}", f"{folder} 中没有按文字作画的模型：{error}"
+            f"{folder} holds nothing that draws from words: {error}",
+            f"{folder} 中没有按文字作画的模型：{error}",
         ) from error

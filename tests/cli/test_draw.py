@@ -42,7 +42,18 @@ def test_options_may_stand_before_the_words(run) -> None:
 
 def test_single_files_and_sizes(run) -> None:
     outcome = run(
-        "draw", "a red square 1", "-n", "2", "--each", "--size", "40", "--style", "扁平", *TINY, "-o", "a.webp"
+        "draw",
+        "a red square 1",
+        "-n",
+        "2",
+        "--each",
+        "--size",
+        "40",
+        "--style",
+        "扁平",
+        *TINY,
+        "-o",
+        "a.webp",
     )
     assert outcome.code == 0, outcome.err
     assert "no upscaler" in outcome.err

@@ -131,9 +131,7 @@ class Dalle(nn.Module):
     def cache(self, batch: int) -> KVCache:
         """An empty cache for ``batch`` pictures."""
         b, at = self.config.block, self.words
-        return KVCache(
-            b.n_layer, batch, b.kv_heads, b.block_size, b.hs, dtype=at.dtype, device=at.device
-        )
+        return KVCache(b.n_layer, batch, b.kv_heads, b.block_size, b.hs, dtype=at.dtype, device=at.device)
 
 
 @torch.no_grad()

@@ -124,7 +124,7 @@ def test_a_preview_hears_of_pictures_as_they_come(drawing: Drawing) -> None:
         256 + 4 * i for i in range(1, 17)
     ]
     assert {total for *_, total in heard} == {320}
-    codes, done, _ = heard[7]
+    codes, *_ = heard[7]
     assert (codes[:, :8] == made.codes[:16, :8]).all()
     assert (codes[:, 8:] == FREE).all()
     seen = drawing.pixels(codes)

@@ -103,7 +103,9 @@ def _near(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return np.any(_around(mask, reach), axis=0)
 
 
-def _grown(labels: NDArray[np.int16], pixels: NDArray[np.int16], palette: NDArray[np.int16]) -> NDArray[np.int16]:
+def _grown(
+    labels: NDArray[np.int16], pixels: NDArray[np.int16], palette: NDArray[np.int16]
+) -> NDArray[np.int16]:
     """``labels`` (H, W), -1 where there is none yet, with one more ring of them."""
     best = np.full(labels.shape, np.iinfo(np.int32).max, np.int32)
     found = labels.copy()

@@ -257,10 +257,9 @@ def of_run(folder: Path) -> DrawingFolder:
             facts.get("tokenizer"),
             dict(facts.get("needs", {})),
         )
-        parts, settings = {kind: mine}, recipe["settings"]
-        for other in ("dvae", "clip"):
-            if kind == "dalle" and settings.get(other):
-                parts[other] = find(settings[other]).part(other)
+        parts = {kind: mine}
+        if kind == "dalle":
+            parts["dvae"] = find(recipe["settings"]["dvae"]).part("dvae")
         return DrawingFolder(name, folder, parts, tuple(data["licence"]), {"data": Path(data["name"]).name})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError):

@@ -17,6 +17,7 @@ from luoxia.train import checkpoint
 from luoxia.train.engine import Engine
 from luoxia.train.processes import Processes
 from luoxia.train.settings import changed
+from luoxia.weights import catalogue as catalogue_of_weights
 
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
 SMALL = {
@@ -165,3 +166,21 @@ def test_settings_that_make_no_network_are_refused(changes, words):
     settings = changed(catalogue.find("dvae").settings, SMALL | changes)
     with pytest.raises((UserError, ValueError), match=words):
         dvae.build(settings, pictures(), 0)
+
+
+def test_the_perceptual_term_sees_what_differs_and_pulls_there():
+    if not catalogue_of_weights.is_here(catalogue_of_weights.find("efficientnet-lite0", "features")):
+        pytest.skip("efficientnet-lite0 is not on this machine: luoxia models get efficientnet-lite0")
+    distance = dvae.perceptual(0.1, 32)
+    assert distance is not None
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    made = x.clone()
+    made[1, :, 8:24, 8:24] = 0
+    made.requires_grad_(True)
+    found = distance(made, x)
+    assert found.shape == (3,)
+    assert found[0] < 1e-6 < 0.01 < found[1]
+    found.sum().backward()
+    assert made.grad is not None
+    assert made.grad[1].abs().sum() > 100 * made.grad[0].abs().sum()
+    assert dvae.perceptual(0.0, 32) is None

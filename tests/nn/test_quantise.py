@@ -68,7 +68,7 @@ def test_the_gradient_of_finite_scalars_is_that_of_the_bound():
 def test_vectors_follow_their_cells_by_the_closed_form():
     quantiser = VectorQuantiser(3, 2, gamma=0.9, commitment=0.5)
     vectors = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
-    count = torch.tensor([2.0, 1.0, 1.0])
+    count = torch.tensor([2.0, 3.0, 1.5])
     quantiser.vectors.copy_(vectors)
     quantiser.count.copy_(count)
     rows = torch.tensor([[0.5, 0.1], [-0.5, 0.3], [3.0, 1.0], [5.0, 0.0]])

@@ -13,6 +13,7 @@ from luoxia.data.images import ImageSet
 from luoxia.models.captions import CaptionTokenizer
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
+from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import drawing_folder
 
 COLOURS = (Text("red", "红色"), Text("green", "绿色"), Text("blue", "蓝色"))
@@ -23,7 +24,8 @@ def pictures(size: int = 16, n: int = 48) -> ImageSet:
     made = tiny_pictures.pictures(n, size)
     assert made.labels is not None
     captions = tuple(
-        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}") for i, k in enumerate(made.labels)
+        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}")
+        for i, k in enumerate(made.labels)
     )
     return dataclasses.replace(made, captions=captions)
 
@@ -36,6 +38,12 @@ def dvae(size: int = 16, seed: int = 3) -> DiscreteVAE:
         for parameter in made.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
     return made.eval().requires_grad_(False)
+
+
+def upscaler() -> Upscaler:
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        return Upscaler(UpscalerConfig(width=4, blocks=1)).eval()
 
 
 def tokenizer() -> CaptionTokenizer:

@@ -19,13 +19,15 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
-from luoxia.nn.quantise import Annealing
-from luoxia.objectives.adversarial import R1
-from luoxia.objectives.dvae import L1L2, Adversary, Clock, DVAELoss, Late, LogitLaplace, PatchLoss
+from luoxia.nn.quantise import Annealing, Quantised
+from luoxia.objectives.dvae import L1L2, DVAELoss, LogitLaplace
+from luoxia.objectives.patch_game import Adversary, Clock
 from luoxia.objectives.phase import Draw, Phase
+from luoxia.recipes.judging import judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
+from luoxia.weights import drawing_folder
 
 STAGES = ("stage1", "stage2", "stage3")  # edges and parts; what follows knows things, which codes need not
 
@@ -38,6 +40,9 @@ class DVAESettings(Settings):
     from step ``adversarial_from`` on, of its own strength or, with ``adaptive``, of that of the other losses' slope.
     ``tau_steps`` and ``kl_steps`` are those of Gumbel's annealing (0: half and a fiftieth of the steps), ``beta`` the
     weight that its KL grows to.
+
+    ``codes_of`` names a dVAE, or its run, whose codes stay: its encoder and codebook are taken as they are, and its
+    decoder alone goes on learning, so that what has learned those codes keeps their meaning.
     """
 
     steps: int = 12_000
@@ -68,11 +73,13 @@ class DVAESettings(Settings):
     beta: float = 6.6
     tau_steps: int = 0
     kl_steps: int = 0
+    codes_of: str = ""
 
 
 def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     """The networks with weights drawn from ``seed``, their game, and scores on held-out pictures."""
-    config = config_of(settings, images)
+    given = _given(settings, images)
+    config = given.config if given else config_of(settings, images)
     annealing = Annealing(
         tau_steps=settings.tau_steps or max(1, settings.steps // 2),
         kl_steps=settings.kl_steps or max(1, settings.steps // 50),
@@ -82,24 +89,37 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         torch.manual_seed(seed)
         dvae = DiscreteVAE(config, annealing)
         judge = PatchDiscriminator(PatchDiscriminatorConfig(images.channels))
-    optimizer = torch.optim.AdamW(dvae.parameters(), settings.learning_rate, (0.9, 0.99), weight_decay=1e-4)
+    if given is not None:
+        dvae.load_state_dict(given.state_dict())
+    moving = dvae.decoder.parameters() if given else dvae.parameters()
+    optimizer = torch.optim.AdamW(moving, settings.learning_rate, (0.9, 0.99), weight_decay=1e-4)
     clock = Clock()
     adversary = _adversary(settings, dvae, judge, clock)
 
+    def autoencode(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Quantised]:
+        dvae.quantiser.anneal(clock())
+        return dvae(x, generator) if given is None else _decoded(dvae, x)
+
     loss = DVAELoss(
-        # Looked up when they are called: splitting the weights over processes wraps them.
-        lambda x, generator: dvae(x, generator),
-        LogitLaplace() if settings.loss == "laplace" else L1L2(),
+        autoencode,
+        LogitLaplace() if config.outputs == 2 else L1L2(),
         dvae.mean,
         perceptual(settings.perceptual, settings.perceptual_side),
         settings.perceptual,
         adversary,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
-    phases = [Phase("dvae", dvae, optimizer, loss, after=dvae.quantiser.advance)]
+    after = None if settings.adversarial else clock.advance
+    phases = [Phase("dvae", dvae, optimizer, loss, after=after, partial=given is not None)]
+    if settings.adversarial or config.quantiser == "gumbel":
+        modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
-        modules |= {"discriminator": judge, "clock": clock}
-        phases += _judging(settings, dvae, judge, clock)
+        modules["discriminator"] = judge
+
+        def played(draw: Draw) -> tuple[Tensor, Tensor]:
+            return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
+
+        phases += judging(settings, judge, clock, played, lambda draw: draw)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
     )
@@ -116,6 +136,34 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         vitals=shown.vitals,
         shown=shown.beside,
     )
+
+
+def _given(settings: DVAESettings, images: ImageSet) -> DiscreteVAE | None:
+    """The dVAE whose codes stay, where one is named. Raises :class:`UserError` for one of other pictures."""
+    if not settings.codes_of:
+        return None
+    given = drawing_folder.find(settings.codes_of).part("dvae").network()
+    if not isinstance(given, DiscreteVAE):
+        raise UserError(
+            f"{settings.codes_of} is a dVAE of another make, which is not trained here",
+            f"{settings.codes_of} 是其他来源的 dVAE，不能在此训练",
+        )
+    if (given.config.size, given.config.channels) != (images.size, images.channels):
+        raise UserError(
+            f"{settings.codes_of} draws pictures of {given.config.size} pixels and {given.config.channels} channels, "
+            f"and {images.name} has {images.size} and {images.channels}",
+            f"{settings.codes_of} 绘制 {given.config.size} 像素、{given.config.channels} 通道的图片，"
+            f"而 {images.name} 为 {images.size} 与 {images.channels}",
+        )
+    return given
+
+
+def _decoded(dvae: DiscreteVAE, x: Tensor) -> tuple[Tensor, Quantised]:
+    """Pictures through codes that learn nothing."""
+    with torch.no_grad():
+        codes = dvae.quantiser.code(dvae.encoder(x))
+        values = dvae.quantiser.value(codes)
+    return dvae.decoder(values).float(), Quantised(codes, values, values.new_zeros(()))
 
 
 def config_of(settings: DVAESettings, images: ImageSet) -> DVAEConfig:
@@ -182,20 +230,3 @@ def _adversary(
         grows=max(1, settings.steps // 20),
         last=dvae.last_weight if settings.adaptive else None,
     )
-
-
-def _judging(
-    settings: DVAESettings, dvae: DiscreteVAE, judge: PatchDiscriminator, clock: Clock
-) -> list[Phase]:
-    optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
-    begins, every = settings.adversarial_from, max(1, settings.r1_every)
-
-    def make(draw: Draw) -> Tensor:
-        return dvae.decode_ids(dvae.encode_ids(draw.images))
-
-    phases = []
-    if settings.r1 and settings.r1_every:
-        penalty = Late(R1(judge, settings.r1, every), judge, clock, begins)
-        phases.append(Phase("r1", judge, optimizer, penalty, interval=every, partial=True))
-    game = Late(PatchLoss(make, judge), judge, clock, begins)
-    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

@@ -51,5 +51,6 @@ def test_every_command_is_in_it() -> None:
             "luoxia face directions",
             "luoxia data check",
             "luoxia data prepare",
+            "luoxia data get",
         )
     ]

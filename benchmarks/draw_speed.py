@@ -191,7 +191,7 @@ def whole_way(model: str | None, rounds: int, threads: int) -> dict[str, Any]:
     def draw() -> None:
         begin, seen = time.perf_counter(), []
 
-        def watch(codes: np.ndarray, done: int, total: int) -> None:  # noqa: ARG001
+        def watch(codes: np.ndarray, done: int, total: int) -> None:
             if not seen and done >= 16 * 8:  # a row of each picture
                 drawing.pixels(codes[:PICTURES])
                 seen.append(time.perf_counter() - begin)

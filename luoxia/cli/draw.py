@@ -117,7 +117,7 @@ def new(
     _check(out, size, svg)
     drawing = _open(model, clip, device, threads)
     knobs = _knobs(guidance, temperature, top_k, top_p)
-    text = _styled(prompt, style)
+    text = _styled(prompt, style) or ""
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
     with _counter(out) as watch:
         made = drawing.draw(text, n, seed=seed, knobs=knobs, candidates=candidates, watch=watch)

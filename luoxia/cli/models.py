@@ -105,13 +105,15 @@ def import_(
     )
 
 
-@app.command(help=say("Write a CLIP for other programs to open.", "将 CLIP 导出供其他程序使用。"))
+@app.command(
+    help=say("Write a CLIP or a DALL·E for other programs to open.", "将 CLIP 或 DALL·E 导出供其他程序使用。")
+)
 def export(
     model: Annotated[
         str,
         Argument(
             metavar="MODEL",
-            help=say("A CLIP's name, its folder, or a run's.", "CLIP 的名称、文件夹或训练文件夹。"),
+            help=say("A model's name, its folder, or a run's.", "模型的名称、文件夹或训练文件夹。"),
         ),
     ],
     out: Annotated[
@@ -123,16 +125,33 @@ def export(
         Option(
             "--onnx",
             help=say(
-                "As ONNX, a file for each tower; else as transformers reads it.",
-                "导出为 ONNX，每塔一个文件；否则为 transformers 可读的格式。",
+                "As ONNX, of a CLIP a file for each tower; else as transformers reads it.",
+                "导出为 ONNX，CLIP 每塔一个文件；否则为 transformers 可读的格式。",
             ),
         ),
     ] = False,
+    part: Annotated[
+        str,
+        Option(
+            metavar="PART",
+            help=say("Of a model that draws: clip or dalle.", "绘图模型的部分：clip 或 dalle。"),
+        ),
+    ] = "clip",
 ) -> None:
     from luoxia.weights import clip_export, clip_folder, clip_onnx
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already: give another -o", f"{out} 已存在：请用 -o 另指定")
+    if part not in ("clip", "dalle"):
+        raise UserError(f"--part {part}: give clip or dalle", f"--part {part}：请给 clip 或 dalle")
+    if part == "dalle":
+        from luoxia.weights import dalle_export, drawing_folder
+
+        dalle = drawing_folder.find(model).part("dalle")
+        write = dalle_export.export_onnx if onnx else dalle_export.export_folder
+        write(dalle.network(), dalle.reader(), out)
+        tell(f"{dalle.name} is in {out}", f"{dalle.name} 已写入 {out}")
+        return
     found = clip_folder.find(model)
     write = clip_onnx.export_onnx if onnx else clip_export.export_folder
     write(found.network(), found.tokenizer, out)

@@ -26,6 +26,8 @@ from luoxia.recipes.clip_study import CLIPStudy
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 
+MOST_PATCHES = 32  # in a row; attention over more would take longer than all the rest
+
 
 @dataclass(frozen=True)
 class CLIPSettings(Settings):
@@ -138,12 +140,20 @@ def _warnings(table: CaptionTable) -> tuple[Text, ...]:
 
 
 def config_of(settings: CLIPSettings, images: ImageSet, tokenizer: CaptionTokenizer) -> CLIPConfig:
-    """Heads of 64 units where the width allows it, else of 32, 16 or 8."""
+    """Heads of 64 units where the width allows it, else of 32, 16 or 8; the largest patches up to ``settings.patch`` that
+    part the pictures."""
 
     def heads(width: int) -> int:
         return next((width // size for size in (64, 32, 16, 8, 4) if width % size == 0), 1)
 
     patch = next(p for p in range(min(settings.patch, images.size), 0, -1) if images.size % p == 0)
+    if settings.network == "vit" and images.size // patch > MOST_PATCHES:
+        raise UserError(
+            f"pictures of {images.size} pixels do not part into patches of {settings.patch} or a few less: prepare them "
+            f"with --size {images.size // settings.patch * settings.patch}",
+            f"{images.size} 像素的图片无法分成 {settings.patch} 像素或略小的块：请用 "
+            f"--size {images.size // settings.patch * settings.patch} 重新准备",
+        )
     return CLIPConfig(
         vocab_size=tokenizer.vocab_size,
         block_size=settings.length,

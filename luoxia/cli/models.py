@@ -59,8 +59,8 @@ def get(
 @app.command(
     "import",
     help=say(
-        "Keep a StyleGAN or a CLIP: as it was published, or a run.",
-        "收入 StyleGAN 或 CLIP：已发布的文件，或一次训练。",
+        "Keep a StyleGAN, a CLIP or a discrete VAE: as it was published, or a run.",
+        "收入 StyleGAN、CLIP 或离散 VAE：已发布的文件，或一次训练。",
     ),
 )
 def import_(
@@ -69,16 +69,25 @@ def import_(
         Argument(
             metavar="SOURCE",
             help=say(
-                "NVIDIA's network.pkl, of which nothing is executed, a Hugging Face folder of CLIP, or a run's folder.",
-                "NVIDIA 的 network.pkl（不执行其中任何代码）、CLIP 的 Hugging Face 文件夹，或训练文件夹。",
+                "NVIDIA's network.pkl, a folder with OpenAI's encoder.pkl and decoder.pkl, of which nothing is "
+                "executed, a Hugging Face folder of CLIP, or a run's folder.",
+                "NVIDIA 的 network.pkl、含 OpenAI encoder.pkl 与 decoder.pkl 的文件夹（不执行其中任何代码）、"
+                "CLIP 的 Hugging Face 文件夹，或训练文件夹。",
             ),
         ),
     ],
     name: Annotated[str, Option("--as", metavar="NAME", help=say("Its name from now on.", "今后的名称。"))],
 ) -> None:
-    from luoxia.weights import clip_folder
+    from luoxia.weights import clip_folder, openai_dvae
     from luoxia.weights.stylegan_import import keep
 
+    if openai_dvae.is_one(source):
+        dvae = openai_dvae.keep(source, name).config
+        tell(
+            f"{name}: discrete VAE, {dvae.size} x {dvae.size} pixels as {dvae.side} x {dvae.side} of {dvae.codes} codes",
+            f"{name}：离散 VAE，{dvae.size} x {dvae.size} 像素对应 {dvae.side} x {dvae.side} 个编码（共 {dvae.codes} 种）",
+        )
+        return
     if clip_folder.is_one(source):
         clip = clip_folder.keep(source, name)
         c = clip.config

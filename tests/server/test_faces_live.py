@@ -300,7 +300,7 @@ def test_another_models_weights_under_the_same_name_are_drawn(live) -> None:
 
 def test_a_server_that_warms_has_its_first_model_in_memory(faces: Faces, until) -> None:
     faces.warm()
-    until(lambda: list(faces.atelier._opened) == ["faces-64"], 20)
+    until(lambda: faces.atelier._shelf.names() == ["faces-64"], 20)
 
 
 def test_drawing_small_pictures_on_one_thread_takes_none_from_other_threads(live) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import data, face, models
+from luoxia.cli import data, draw, face, models
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
@@ -39,6 +39,11 @@ app.command(
     help=say("Start the studio and its OpenAI-compatible API.", "启动工作室及其兼容 OpenAI 的 API。")
 )(serve)
 
+app.add_typer(
+    draw.app,
+    name="draw",
+    help=say("Pictures from words, completed and varied.", "按文字作画，补全与变化图片。"),
+)
 app.add_typer(
     face.app,
     name="face",

@@ -23,7 +23,7 @@ from luoxia.models.clip import CLIP
 from luoxia.models.dalle import Dalle
 from luoxia.models.dvae import DiscreteVAE
 from luoxia.weights import drawing_folder
-from luoxia.weights.drawing_folder import DrawingFolder
+from luoxia.weights.drawing_folder import DrawingFolder, Part
 
 AT_ONCE = 16  # pictures that are drawn side by side
 MOST, MOST_CANDIDATES = 64, 256
@@ -49,7 +49,7 @@ class Pictures:
 class Drawing:
     """A model that is ready to draw."""
 
-    def __init__(self, told: DrawingFolder, runtime: Runtime) -> None:
+    def __init__(self, told: DrawingFolder, runtime: Runtime, clip: Part | None = None) -> None:
         self.told, self.runtime = told, runtime
         keep_freed_memory()
         parts = told.part("dvae"), told.part("dalle")
@@ -59,14 +59,16 @@ class Drawing:
         self.dalle: Dalle = parts[1].network().to(runtime.device)
         self.tokenizer = parts[1].reader()
         self.clip: CLIP | None = None
-        if "clip" in told.parts:
-            self.clip = told.part("clip").network().to(runtime.device)
-            self._of_clip = told.part("clip").reader()
+        clip = clip or told.parts.get("clip")
+        if clip is not None:
+            self.clip, self._of_clip = clip.network().to(runtime.device), clip.reader()
         self.blank = self.codes_of(np.full((1, self.channels, self.size, self.size), 255, np.uint8))[0]
 
     @classmethod
-    def open(cls, name_or_path: str, runtime: Runtime) -> Drawing:
-        return cls(drawing_folder.find(name_or_path), runtime)
+    def open(cls, name_or_path: str, runtime: Runtime, clip: str | None = None) -> Drawing:
+        """``clip`` names a model whose CLIP ranks in the place of its own."""
+        ranker = None if clip is None else drawing_folder.find(clip).part("clip")
+        return cls(drawing_folder.find(name_or_path), runtime, ranker)
 
     @property
     def size(self) -> int:

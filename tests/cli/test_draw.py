@@ -1,0 +1,113 @@
+"""`luoxia draw`, as it is typed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_drawing
+from PIL import Image
+
+from luoxia.weights.catalogue import place
+
+TINY = ("--model", "tiny", "--threads", "1")
+
+
+@pytest.fixture(autouse=True)
+def tiny(home: Path) -> None:
+    tiny_drawing.keep(place("tiny"))
+
+
+def tiles(path: str, n: int, side: int = 16) -> list[np.ndarray]:
+    with Image.open(path) as opened:
+        sheet = np.asarray(opened.convert("RGB"))
+    step = side + 8
+    return [sheet[i // 4 * step :][:side, i % 4 * step :][:, :side] for i in range(n)]
+
+
+@pytest.mark.parametrize("line", [["draw"], ["draw", "new"]])
+def test_pictures_from_words(run, line: list[str]) -> None:
+    outcome = run(*line, "a red square 1", "-n", "6", "--seed", "1", *TINY, "-o", "a.png")
+    assert outcome.code == 0, outcome.err
+    with Image.open("a.png") as sheet:
+        assert sheet.size == (4 * 24 - 8, 2 * 24 - 8)
+    assert "a.png: 88 x 40, seed 1, samples 0, 1, 2, 3, 4, 5" in outcome.err
+    assert len({t.tobytes() for t in tiles("a.png", 6)}) == 6
+
+
+def test_options_may_stand_before_the_words(run) -> None:
+    assert run("draw", "--seed", "3", *TINY, "-o", "a.png", "红色方块 1").code == 0
+    assert run("draw", "红色方块 1", "--seed", "3", *TINY, "-o", "b.png").code == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_single_files_and_sizes(run) -> None:
+    outcome = run(
+        "draw", "a red square 1", "-n", "2", "--each", "--size", "40", "--style", "扁平", *TINY, "-o", "a.webp"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "no upscaler" in outcome.err
+    for name, size in (("a.webp", (88, 40)), ("a-1.webp", (40, 40)), ("a-2.webp", (40, 40))):
+        with Image.open(name) as image:
+            assert (image.size, image.format) == (size, "WEBP")
+
+
+def test_the_given_part_of_a_picture_is_kept(run) -> None:
+    run("draw", "a red square 1", "--seed", "1", *TINY, "-o", "whole.png")
+    with Image.open("whole.png") as image:
+        image.crop((0, 0, 16, 8)).save("half.png")
+    outcome = run("draw", "complete", "half.png", "a red square 1", "-n", "3", *TINY, "-o", "c.png")
+    assert outcome.code == 0, outcome.err
+    made = tiles("c.png", 3)
+    assert len({t[8:].tobytes() for t in made}) == 3
+    mask = Image.new("L", (16, 16), 0)
+    mask.paste(255, (4, 4, 12, 12))
+    mask.save("mask.png")
+    assert run("draw", "complete", "whole.png", "--mask", "mask.png", *TINY, "-o", "m.png").code == 0
+
+
+def test_variations(run) -> None:
+    Image.new("LA", (50, 31), (90, 255)).save("grey.png")
+    outcome = run("draw", "vary", "grey.png", "--strength", "0.7", *TINY, "-o", "v.png")
+    assert outcome.code == 0, outcome.err
+    assert len({t.tobytes() for t in tiles("v.png", 6)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["draw", ""], "the prompt says nothing"),
+        (["draw", "x" * 10_000], "the prompt has 10,000 characters"),
+        (["draw", "a cat", "-n", "0"], "n is 0; give 1 to 64"),
+        (["draw", "a cat", "-n", "65"], "n is 65"),
+        (["draw", "a cat", "--size", "9"], "size is 9"),
+        (["draw", "a cat", "--guidance", "-1"], "guidance is -1"),
+        (["draw", "a cat", "--guidance", "nan"], "guidance is nan"),
+        (["draw", "a cat", "--temperature", "11"], "temperature is 11"),
+        (["draw", "a cat", "--top-p", "2"], "top_p is 2"),
+        (["draw", "a cat", "--seed", "-1"], "seed is -1"),
+        (["draw", "a cat", "--candidates", "999"], "candidates is 999"),
+        (["draw", "a cat", "--style", "baroque"], "style 'baroque' is not known; give cartoon"),
+        (["draw", "a cat", "--clip", "tiny"], "tiny has no clip"),
+        (["draw", "a cat", "-o", "a.txt"], "written as .png"),
+        (["draw", "a cat", "--model", "nobody"], "no model 'nobody'"),
+        (["draw", "complete", "none.png"], "none.png cannot be read"),
+        (["draw", "complete", "text.png"], "not a picture"),
+        (["draw", "complete", "dot.png", "--keep", "1"], "the share to keep is 1"),
+        (["draw", "complete", "dot.png", "--mask", "wide.png"], "the mask has 8 x 4 pixels"),
+        (["draw", "vary", "dot.png", "--strength", "0"], "strength is 0"),
+        (["draw", "vary"], "Missing argument 'PICTURE'"),
+    ],
+)
+def test_one_line_says_what_is_wrong(refused, line: list[str], words: str) -> None:
+    Path("text.png").write_text("no picture")
+    Image.new("1", (1, 1)).save("dot.png")
+    Image.new("L", (8, 4)).save("wide.png")
+    assert words in refused(*line, *(() if "--model" in line else TINY))
+    assert not Path("drawing.png").exists()
+
+
+def test_emoji_and_other_scripts_are_drawn(run) -> None:
+    assert run("draw", "❤️😀", *TINY).code == 0
+    outcome = run("draw", "кошка", *TINY)
+    assert outcome.code == 0
+    assert "hardly understands" in outcome.err

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import tiny_pictures
 import torch
 
 from luoxia.core.language import Text
 from luoxia.data.images import ImageSet
-from luoxia.models.captions import CaptionTokenizer
+from luoxia.models.captions import END, CaptionTokenizer
+from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.weights import drawing_folder
@@ -23,7 +27,8 @@ def pictures(size: int = 16, n: int = 48) -> ImageSet:
     made = tiny_pictures.pictures(n, size)
     assert made.labels is not None
     captions = tuple(
-        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}") for i, k in enumerate(made.labels)
+        Text(f"a {COLOURS[k].en} square {i % 4}", f"{COLOURS[k].zh}方块 {i % 4}")
+        for i, k in enumerate(made.labels)
     )
     return dataclasses.replace(made, captions=captions)
 
@@ -54,7 +59,24 @@ def dalle(seed: int = 4, **changes) -> Dalle:
     return made.eval().requires_grad_(False)
 
 
-def keep(folder: Path, *, half: bool = False, **more) -> Path:
+def clip(seed: int = 1) -> CLIP:
+    told = {
+        "vocab_size": tokenizer().vocab_size,
+        "block_size": 8,
+        "end": END,
+        "size": 16,
+        "patch": 4,
+        "n_out": 8,
+    }
+    image = {"n_embd": 16, "n_layer": 1, "n_head": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return CLIP(CLIPConfig(**told, **image, **{f"text_{k}": v for k, v in image.items()})).eval()
+
+
+def keep(
+    folder: Path, *, half: bool = False, facts: Mapping[str, Any] = MappingProxyType({}), **more
+) -> Path:
     parts = {"dvae": dvae(), "dalle": dalle()} | more
-    drawing_folder.write(folder, parts, tokenizer(), licence=("made here",), half=half)
+    drawing_folder.write(folder, parts, tokenizer(), licence=("made here",), half=half, facts=facts)
     return folder

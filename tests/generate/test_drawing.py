@@ -16,30 +16,8 @@ from luoxia.core.runtime import Runtime
 from luoxia.generate.canvas import Canvas
 from luoxia.generate.codes import FREE, Knobs
 from luoxia.generate.drawing import Drawing
-from luoxia.models.clip import CLIP, CLIPConfig
-from luoxia.models.captions import END
 
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
-
-
-def clip() -> CLIP:
-    config = CLIPConfig(
-        vocab_size=tiny_drawing.tokenizer().vocab_size,
-        block_size=8,
-        end=END,
-        size=16,
-        patch=4,
-        n_embd=16,
-        n_layer=1,
-        n_head=2,
-        text_n_embd=16,
-        text_n_layer=1,
-        text_n_head=2,
-        n_out=8,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return CLIP(config).eval()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +27,7 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
 
 @pytest.fixture(scope="module")
 def ranked(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
-    return Drawing.open(str(tiny_drawing.keep(tmp_path_factory.mktemp("ranked"), clip=clip())), CPU)
+    return Drawing.open(str(tiny_drawing.keep(tmp_path_factory.mktemp("ranked"), clip=tiny_drawing.clip())), CPU)
 
 
 def test_a_picture_depends_on_its_seed_and_number_alone(drawing: Drawing) -> None:

@@ -187,8 +187,6 @@ export const en = {
     toMix: 'Mix it',
     toMorph: 'Add to the film',
     added: 'Added',
-    crowded:
-      'Too many pages are connected to the server. Close some of them; this one tries again by itself.',
     sliders: 'Controls',
     face: 'Face',
     fromPhoto: 'This face was found for a photograph.',
@@ -309,6 +307,7 @@ export const en = {
 
   // failures
   noServer: 'The server does not answer. Start it again with “luoxia serve”, then try once more.',
+  crowded: 'Too many pages are connected to the server. Close some of them; this one tries again by itself.',
   brokeOff: 'The connection broke off before the answer was complete.',
   badAnswer: (status: number) => `The server answered with status ${status} and no explanation.`,
   storageFull: 'The browser has no room left for history; this result is not kept.',

@@ -174,7 +174,6 @@ export const zh: Words = {
     toMix: '拿去混合',
     toMorph: '加入影片',
     added: '已加入',
-    crowded: '连接服务器的页面过多。请关闭一些，此页会自动重试。',
     sliders: '控件',
     face: '脸',
     fromPhoto: '这张脸由照片反演而来。',
@@ -292,6 +291,7 @@ export const zh: Words = {
   historyWhere: '仅保存在此浏览器中。',
 
   noServer: '服务器没有回应。请用“luoxia serve”重新启动，然后再试。',
+  crowded: '连接服务器的页面过多。请关闭一些，此页会自动重试。',
   brokeOff: '回答尚未写完，连接就中断了。',
   badAnswer: (status) => `服务器返回状态 ${status}，没有说明原因。`,
   storageFull: '浏览器已无空间保存历史，此结果不会保留。',

@@ -77,7 +77,7 @@ class DrawAsk(Incoming):
     """One message to ``/api/draw/live``. In each slot only the latest is drawn; ``what`` null stops it."""
 
     n: int = Field(ge=0, le=2**53 - 1, description="a number of the asker's own, which the answer repeats")
-    slot: Literal["work", "example", "past", "source"]
+    slot: Literal["work", "example", "shown", "past", "source"]
     model: Name
     what: What | None
 

@@ -1700,7 +1700,7 @@ export interface components {
              * Slot
              * @enum {string}
              */
-            slot: "work" | "example" | "past" | "source";
+            slot: "work" | "example" | "shown" | "past" | "source";
             /** Model */
             model: string;
             /** What */

@@ -87,9 +87,9 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
     async def edit_image(request: Request) -> Response | BaseModel:
         """A picture drawn anew where its mask, or the picture itself, is transparent; without either, varied towards the
         prompt. Takes a form with `image`, `mask`, `prompt` and the fields of a generation."""
-        body, sent = await _form(request, EditRequest)
+        body, sent = await _form(request, EditRequest, "image", "mask")
         model, seed = _model(atelier, body), seeds.checked(body.seed)
-        image, mask = await _needed(sent, "image"), await _file(sent, "mask")
+        image, mask = _needed(sent, "image"), sent.get("mask")
         read = await easel.drawn(lambda _: atelier.codes(model, image, mask=mask))
         wish = {"prompt": body.prompt, **_wish(atelier, model, body, seed)}
         if any(read.free):
@@ -103,9 +103,9 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
     @api.post("/variations", response_model=Images, openapi_extra=FORM)
     async def vary_image(request: Request) -> Response | BaseModel:
         """Pictures like another. Takes a form with `image` and the fields of a generation but the prompt."""
-        body, sent = await _form(request, VariationRequest)
+        body, sent = await _form(request, VariationRequest, "image")
         model, seed = _model(atelier, body), seeds.checked(body.seed)
-        image = await _needed(sent, "image")
+        image = _needed(sent, "image")
         read = await easel.drawn(lambda _: atelier.codes(model, image, whole=True))
         what = Vary(
             kind="vary", codes=read.codes, strength=body.strength, **_wish(atelier, model, body, seed)
@@ -203,21 +203,17 @@ async def _events(
             yield each
 
 
-async def _form(request: Request, kind: Any) -> tuple[Any, FormData]:
-    sent = await request.form(max_files=2, max_fields=40)
-    fields = {name: value for name, value in sent.items() if isinstance(value, str)}
-    try:
-        return kind.model_validate_strings(fields, strict=False), sent
-    except ValidationError as error:
-        wrong = [{**dict(e), "loc": ("body", *e["loc"])} for e in error.errors()]
-        raise RequestValidationError(wrong) from error
-
-
-async def _needed(sent: FormData, name: str) -> bytes:
-    data = await _file(sent, name)
-    if data is None:
-        raise UserError(f"{name} is missing: send a picture", f"缺少 {name}：请附上图片")
-    return data
+async def _form(request: Request, kind: Any, *names: str) -> tuple[Any, dict[str, bytes]]:
+    """A form's fields, and the files of these names that came with them."""
+    async with request.form(max_files=4, max_fields=40) as sent:
+        fields = {name: value for name, value in sent.items() if isinstance(value, str)}
+        try:
+            body = kind.model_validate_strings(fields, strict=False)
+        except ValidationError as error:
+            wrong = [{**dict(e), "loc": ("body", *e["loc"])} for e in error.errors()]
+            raise RequestValidationError(wrong) from error
+        found = {name: await _file(sent, name) for name in names}
+    return body, {name: data for name, data in found.items() if data is not None}
 
 
 async def _file(sent: FormData, name: str) -> bytes | None:
@@ -228,6 +224,12 @@ async def _file(sent: FormData, name: str) -> bytes | None:
             f"{name}: give one picture, not {len(files)}", f"{name}：请给一张图片，而非 {len(files)} 张"
         )
     return await files[0].read() if files else None
+
+
+def _needed(files: dict[str, bytes], name: str) -> bytes:
+    if name not in files:
+        raise UserError(f"{name} is missing: send a picture", f"缺少 {name}：请附上图片")
+    return files[name]
 
 
 def _revised(made: Pictures, what: Draw | Vary) -> str | None:

@@ -129,6 +129,9 @@ export const store = new Store('drawn.', 300, drawnFrom);
 export function columnsOf(count: number, ratio: number): number {
   const size = (columns: number): number => Math.min(ratio / columns, 1 / Math.ceil(count / columns));
   let best = 1;
-  for (let columns = 2; columns <= count; columns++) if (size(columns) >= size(best)) best = columns;
+  for (let columns = 2; columns <= count; columns++) {
+    const full = size(columns) === size(best) && count % columns === 0; // rows without a gap at the end
+    if (size(columns) > size(best) || full) best = columns;
+  }
   return best;
 }

@@ -20,7 +20,7 @@ install: .venv/.installed
 		{ echo "Luoxia needs Python 3.11 or newer; say which one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@$(PYTHON) -m venv .venv || { echo "Python has no venv module here; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
 	$(PIP) torch
-	$(PIP) -e '.[train,faces]'
+	$(PIP) -e '.[train,faces,draw]'
 	@touch $@
 
 .venv/.test-installed: .venv/.installed

@@ -17,6 +17,7 @@ from luoxia.models.captions import END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
+from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import drawing_folder
 
 COLOURS = (Text("red", "红色"), Text("green", "绿色"), Text("blue", "蓝色"))
@@ -41,6 +42,12 @@ def dvae(size: int = 16, seed: int = 3) -> DiscreteVAE:
         for parameter in made.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
     return made.eval().requires_grad_(False)
+
+
+def upscaler() -> Upscaler:
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        return Upscaler(UpscalerConfig(width=4, blocks=1)).eval()
 
 
 def tokenizer() -> CaptionTokenizer:

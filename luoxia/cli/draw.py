@@ -10,7 +10,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
-from luoxia.cli.words import say, tell
+from luoxia.cli.words import say
 from luoxia.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ Seed = Annotated[
 ]
 Style = Annotated[
     str | None,
-    Option(
-        metavar="STYLE", help=say("As in flat, cartoon, 3d, outline.", "如 flat、cartoon、3d、outline。")
-    ),
+    Option(metavar="STYLE", help=say("As in flat, cartoon, 3d, outline.", "如 flat、cartoon、3d、outline。")),
 ]
 Guidance = Annotated[
     float,
@@ -67,15 +65,15 @@ Candidates = Annotated[
         help=say("Draw so many, and keep those that CLIP finds best.", "多画若干张，保留 CLIP 评分最高者。"),
     ),
 ]
-Size = Annotated[
-    int | None, Option(metavar="PIXELS", help=say("Side of each picture.", "每张图片的边长。"))
-]
+Size = Annotated[int | None, Option(metavar="PIXELS", help=say("Side of each picture.", "每张图片的边长。"))]
 Svg = Annotated[
     bool, Option("--svg", help=say("Trace each picture to an SVG besides.", "另将每张图片描摹为 SVG。"))
 ]
 Each = Annotated[
     bool,
-    Option("--each", help=say("A file for each picture besides the sheet.", "除总图外每张图片另存一个文件。")),
+    Option(
+        "--each", help=say("A file for each picture besides the sheet.", "除总图外每张图片另存一个文件。")
+    ),
 ]
 Ranker = Annotated[
     str | None,
@@ -86,7 +84,9 @@ Ranker = Annotated[
     ),
 ]
 Out = Annotated[Path, Option("-o", "--out", metavar="FILE", help=say("What to write.", "输出文件。"))]
-Picture = Annotated[Path, Argument(metavar="PICTURE", help=say("Of any size and mode.", "任意大小与模式的图片。"))]
+Picture = Annotated[
+    Path, Argument(metavar="PICTURE", help=say("Of any size and mode.", "任意大小与模式的图片。"))
+]
 
 
 @app.command(NEW, help=say("Pictures from words; `new` may be left out.", "按文字作画；new 可省略。"))
@@ -117,14 +117,16 @@ def new(
     _check(out, size, svg)
     drawing = _open(model, clip, device, threads)
     knobs = _knobs(guidance, temperature, top_k, top_p)
-    text = _styled(prompt, style)
+    text = _styled(prompt, style) or ""
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
     with _counter(out) as watch:
         made = drawing.draw(text, n, seed=seed, knobs=knobs, candidates=candidates, watch=watch)
     _keep(drawing, made, out, size, svg, each)
 
 
-@app.command(help=say("Keep the given part of a picture, and draw the rest.", "保留图片的给定部分，画出其余。"))
+@app.command(
+    help=say("Keep the given part of a picture, and draw the rest.", "保留图片的给定部分，画出其余。")
+)
 def complete(
     picture: Picture,
     prompt: Annotated[

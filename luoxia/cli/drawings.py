@@ -26,7 +26,8 @@ def check(out: Path, size: int | None, svg: bool) -> None:  # noqa: ARG001
     form_of(out)
     if size is not None and not SIZES[0] <= size <= SIZES[1]:
         raise UserError(
-            f"size is {size}; give {SIZES[0]} to {SIZES[1]} pixels", f"size 为 {size}；请给 {SIZES[0]} 到 {SIZES[1]} 像素"
+            f"size is {size}; give {SIZES[0]} to {SIZES[1]} pixels",
+            f"size 为 {size}；请给 {SIZES[0]} 到 {SIZES[1]} 像素",
         )
 
 
@@ -62,17 +63,12 @@ def sized(drawing: Drawing, pixels: NDArray[np.uint8], size: int | None) -> NDAr
     """(n, C, S, S) -> (n, C, size, size)."""
     if size is None or size == drawing.size:
         return pixels
-    if size > drawing.size:
+    if size > drawing.size and drawing.upscaler is None:
         tell(
             f"{drawing.told.name} has no upscaler: pictures are enlarged by resampling, and stay soft",
             f"{drawing.told.name} 没有放大模型：图片按重采样放大，会偏柔和",
         )
-    out = []
-    for picture in pixels:
-        image = Image.fromarray(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0))
-        large = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS))
-        out.append(large[None] if large.ndim == 2 else large.transpose(2, 0, 1))
-    return np.ascontiguousarray(np.stack(out))
+    return drawing.enlarged(pixels, size)
 
 
 def _save(image: Image.Image, path: Path) -> None:
@@ -80,5 +76,11 @@ def _save(image: Image.Image, path: Path) -> None:
         image.save(file, form_of(path))
 
 
-def _traced(pixels: NDArray[np.uint8], out: Path) -> None:  # noqa: ARG001
-    raise UserError("pictures are not traced yet: leave --svg out", "尚不能描摹为 SVG：请去掉 --svg")
+def _traced(pixels: NDArray[np.uint8], out: Path) -> None:
+    from luoxia.generate.trace import trace  # needs a tracer that not every installation has
+
+    for i, picture in enumerate(pixels):
+        path = out.with_name(f"{out.stem}-{i + 1}.svg" if len(pixels) > 1 else f"{out.stem}.svg")
+        with write_atomically(path) as file:
+            file.write(trace(picture).encode())
+        tell(f"{path}: traced", f"{path}：已描摹")

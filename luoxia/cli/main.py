@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import data, draw, face, models
+from luoxia.cli import clip, data, draw, face, models
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
@@ -48,6 +48,11 @@ app.add_typer(
     face.app,
     name="face",
     help=say("Faces from seeds, mixed, moving and edited.", "由种子生成人脸，并混合、渐变与编辑。"),
+)
+app.add_typer(
+    clip.app,
+    name="clip",
+    help=say("Find pictures by words, and judge them by words.", "用文字查找图片，判断图文是否相符。"),
 )
 app.add_typer(
     data.app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from luoxia.cli.words import print_table, say, tell
 from luoxia.core import language
 from luoxia.core.errors import UserError
 from luoxia.core.progress import readable_size
-from luoxia.weights.catalogue import CATALOGUE, Entry, card, find, is_here, own, path_of, place
+from luoxia.weights.catalogue import CATALOGUE, FACTS, Entry, card, find, is_here, own, path_of, place
 
 app = Typer(rich_markup_mode=None)
 
@@ -57,7 +58,10 @@ def get(
 
 @app.command(
     "import",
-    help=say("Keep a StyleGAN: a published pickle, or a run.", "收入 StyleGAN：已发布的 pickle 或一次训练。"),
+    help=say(
+        "Keep a StyleGAN or a CLIP: as it was published, or a run.",
+        "收入 StyleGAN 或 CLIP：已发布的文件，或一次训练。",
+    ),
 )
 def import_(
     source: Annotated[
@@ -65,15 +69,24 @@ def import_(
         Argument(
             metavar="SOURCE",
             help=say(
-                "NVIDIA's network.pkl, of which nothing is executed, or a run's folder.",
-                "NVIDIA 的 network.pkl（不执行其中任何代码），或训练文件夹。",
+                "NVIDIA's network.pkl, of which nothing is executed, a Hugging Face folder of CLIP, or a run's folder.",
+                "NVIDIA 的 network.pkl（不执行其中任何代码）、CLIP 的 Hugging Face 文件夹，或训练文件夹。",
             ),
         ),
     ],
     name: Annotated[str, Option("--as", metavar="NAME", help=say("Its name from now on.", "今后的名称。"))],
 ) -> None:
+    from luoxia.weights import clip_folder
     from luoxia.weights.stylegan_import import keep
 
+    if clip_folder.is_one(source):
+        clip = clip_folder.keep(source, name)
+        c = clip.config
+        tell(
+            f"{name}: CLIP, {c.size} x {c.size} pixels, texts of {c.block_size} tokens; in {clip.weights.parent}",
+            f"{name}：CLIP，{c.size} x {c.size} 像素，文字至多 {c.block_size} 个词元；位于 {clip.weights.parent}",
+        )
+        return
     kept = keep(source, name)
     network = kept.network
     classes = f", {network.classes} classes" if network.classes else ""
@@ -81,6 +94,40 @@ def import_(
         f"{name}: {network.size} x {network.size} pixels, {network.num_ws} styles{classes}; in {kept.folder}",
         f"{name}：{network.size} x {network.size} 像素，{network.num_ws} 个样式；位于 {kept.folder}",
     )
+
+
+@app.command(help=say("Write a CLIP for other programs to open.", "将 CLIP 导出供其他程序使用。"))
+def export(
+    model: Annotated[
+        str,
+        Argument(
+            metavar="MODEL",
+            help=say("A CLIP's name, its folder, or a run's.", "CLIP 的名称、文件夹或训练文件夹。"),
+        ),
+    ],
+    out: Annotated[
+        Path,
+        Option("-o", "--out", metavar="FOLDER", help=say("A new folder.", "新文件夹。")),
+    ],
+    onnx: Annotated[
+        bool,
+        Option(
+            "--onnx",
+            help=say(
+                "As ONNX, a file for each tower; else as transformers reads it.",
+                "导出为 ONNX，每塔一个文件；否则为 transformers 可读的格式。",
+            ),
+        ),
+    ] = False,
+) -> None:
+    from luoxia.weights import clip_export, clip_folder, clip_onnx
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is there already: give another -o", f"{out} 已存在：请用 -o 另指定")
+    found = clip_folder.find(model)
+    write = clip_onnx.export_onnx if onnx else clip_export.export_folder
+    write(found.network(), found.tokenizer, out)
+    tell(f"{found.name} is in {out}", f"{found.name} 已写入 {out}")
 
 
 @app.command("card", help=say("What a model is and may be used for.", "模型是什么、可作何用途。"))
@@ -113,7 +160,12 @@ def _ask(entry: Entry) -> None:
 
 def _own_row(name: str) -> tuple[str, ...]:
     size = sum(file.stat().st_size for file in place(name).iterdir() if file.is_file())
-    return name, "pictures", readable_size(size), say("your own", "自有"), say("yes", "是")
+    try:
+        family = str(json.loads((place(name) / FACTS).read_text(encoding="utf-8"))["family"])
+    except (OSError, ValueError, KeyError, TypeError):
+        family = "?"
+    kind = "pictures" if family.startswith("stylegan") else family[:20]
+    return name, kind, readable_size(size), say("your own", "自有"), say("yes", "是")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

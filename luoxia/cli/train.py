@@ -26,8 +26,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae or dalle.",
-                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae 或 dalle。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle or upscaler.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle 或 upscaler。",
             ),
         ),
     ] = None,

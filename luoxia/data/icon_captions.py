@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from luoxia.core.language import Text
-from luoxia.data.icon_names import Concept
+from luoxia.data.icon_names import Concept, plural
 from luoxia.data.icon_packages import STYLES
 from luoxia.data.icon_words import COLOURS, GROUNDS, NUMBERS, SHAPES, WORN
 
@@ -59,6 +59,12 @@ def one(name: str, concept: Concept) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
+def said(concept: Concept, rng: Generator) -> Text:
+    """ "a cat", "猫"."""
+    en, zh = named(concept, rng)
+    return Text(one(en, concept), zh)
+
+
 def plain(concept: Concept, rng: Generator) -> Text:
     """A drawing alone."""
     en, zh = named(concept, rng)
@@ -80,9 +86,18 @@ def plain(concept: Concept, rng: Generator) -> Text:
     return Text(said, zh)
 
 
+def uncoloured(concept: Concept) -> tuple[str, str]:
+    """Names that say no colour: those of a red apple are "apple" and "苹果"."""
+    if not COLOURS.keys() & set(concept.en.split()):
+        return concept.en, concept.zh
+    return concept.family, concept.others_zh[0] if concept.others_zh else concept.zh
+
+
 def coloured(concept: Concept, colour: str, rng: Generator) -> Text:
     """ "a red cat"."""
-    (en, zh), words = named(concept, rng), COLOURS[colour][0]
+    (en, zh), words = uncoloured(concept), COLOURS[colour][0]
+    if en == concept.en:
+        en, zh = named(concept, rng)
     said = _in_front(words.en, one(en, concept))
     close = rng.random() < 0.35 and "的" not in zh
     return Text(said, f"{words.zh}{zh}" if close else f"{words.zh}的{zh}")
@@ -92,8 +107,11 @@ def counted(concept: Concept, number: int, colour: str = "") -> Text:
     """ "two cats", "两只猫"."""
     words = NUMBERS[number]
     tint = COLOURS[colour][0] if colour else Text("", "")
-    en = " ".join(filter(None, [words.en, tint.en, concept.many]))
-    return Text(en, f"{words.zh}{concept.counter}{tint.zh}{concept.zh}")
+    en, zh = uncoloured(concept) if colour else (concept.en, concept.zh)
+    many = concept.many if en == concept.en else plural(en)
+    return Text(
+        " ".join(filter(None, [words.en, tint.en, many])), f"{words.zh}{concept.counter}{tint.zh}{zh}"
+    )
 
 
 def paired(first: Concept, second: Concept, rng: Generator, side_by_side: bool) -> Text:

@@ -89,17 +89,17 @@ owl|moon|an owl and a moon|猫头鹰和月亮
 elephant|mouse|an elephant and a mouse|大象和老鼠
 rose|envelope|a rose and an envelope|玫瑰和信封
 banana|monkey|a banana and a monkey|香蕉和猴子
-bear|honey pot|a bear and a honey pot|熊和蜂蜜
+bear|honey pot|a bear and a honey pot|熊和蜂蜜罐
 whale|sailboat|a whale and a sailboat|鲸鱼和帆船
 robot|light bulb|a robot and a light bulb|机器人和灯泡
 tulip|butterfly|a tulip and a butterfly|郁金香和蝴蝶
 house|tree|a house and a tree|房子和树
 strawberry|cake|a strawberry and a cake|草莓和蛋糕
 frog|umbrella|a frog and an umbrella|青蛙和雨伞
-dragon|fire|a dragon and fire|龙和火
+dragon|castle|a dragon and a castle|龙和城堡
 snowman|christmas tree|a snowman and a christmas tree|雪人和圣诞树
 camera|mountain|a camera and a mountain|相机和山
-fox|grapes|a fox and grapes|狐狸和葡萄
+fox|mushroom|a fox and a mushroom|狐狸和蘑菇
 alarm clock|coffee|an alarm clock and a coffee|闹钟和咖啡
 hammer|nut and bolt|a hammer and a nut and bolt|锤子和螺丝
 """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.data.icon_words import COLOURS
 
+Floats = NDArray[np.floating[Any]]
 LEAST = 0.01  # share of the square that a drawing covers at least
 NEAR, FAR = 32 / 360, 60 / 360  # distance in hue up to which a colour changes wholly, from which not at all
 VIVID = 0.18  # chroma from which a pixel has a hue
@@ -32,6 +34,11 @@ class Look:
     share: float
     colour: str
 
+    @property
+    def tintable(self) -> bool:
+        """Whether it has a main colour that another can take the place of."""
+        return self.share > 0.4 and self.vivid > 0.2
+
 
 def measured(picture: NDArray[np.uint8]) -> Look | None:
     """What there is to know of (side, side, 4) uint8; None for one that shows next to nothing."""
@@ -51,7 +58,7 @@ def measured(picture: NDArray[np.uint8]) -> Look | None:
     )
 
 
-def _colour(rgb: NDArray[np.float32]) -> tuple[float, float, float, float, str]:
+def _colour(rgb: Floats) -> tuple[float, float, float, float, str]:
     """Main hue, its lightness, saturation and share, and its name, of pixels (n, 3)."""
     hue, saturation, light = hsl(rgb)
     chroma = rgb.max(-1) - rgb.min(-1)
@@ -109,7 +116,7 @@ def recoloured(picture: NDArray[np.uint8], look: Look, colour: str) -> NDArray[n
     return made
 
 
-def _turned(rgb: NDArray[np.float32], look: Look, colour: str) -> NDArray[np.uint8]:
+def _turned(rgb: Floats, look: Look, colour: str) -> NDArray[np.uint8]:
     """Pixels (n, 3) in [0, 1] to their new colours in bytes."""
     hue, saturation, light = hsl(rgb)
     chroma = saturation * (1 - np.abs(2 * light - 1))
@@ -128,7 +135,7 @@ def _turned(rgb: NDArray[np.float32], look: Look, colour: str) -> NDArray[np.uin
     return (mixed * 255 + 0.5).astype(np.uint8)
 
 
-def hsl(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def hsl(rgb: Floats) -> tuple[Floats, Floats, Floats]:
     """Hue, saturation and lightness in [0, 1] of (..., 3) sRGB in [0, 1]."""
     r, g, b = (np.ascontiguousarray(rgb[..., k]) for k in range(3))
     high, low = np.maximum(np.maximum(r, g), b), np.minimum(np.minimum(r, g), b)
@@ -142,9 +149,7 @@ def hsl(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float
     return hue % 1, chroma / np.maximum(room, np.float32(1e-6)), light
 
 
-def _rgb(
-    hue: NDArray[np.float32], saturation: NDArray[np.float32], light: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _rgb(hue: Floats, saturation: Floats, light: Floats) -> Floats:
     reach = saturation * np.minimum(light, 1 - light)
     parts = [
         light - reach * np.clip(np.minimum(k - 3, 9 - k), -1, 1)
@@ -153,6 +158,6 @@ def _rgb(
     return np.stack(parts, -1)
 
 
-def _turn(difference: NDArray[np.float32]) -> NDArray[np.float32]:
+def _turn(difference: Floats) -> Floats:
     """Differences of hues, in [-0.5, 0.5]."""
     return difference - np.rint(difference)

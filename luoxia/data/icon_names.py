@@ -14,7 +14,7 @@ from typing import Any
 
 from luoxia.data import icon_packages
 from luoxia.data.icon_renames import BETTER, ODD, ODD_ZH, RUDE, SHORT
-from luoxia.data.icon_words import COLOURS, MASS, PLURALS, classifier
+from luoxia.data.icon_words import COLOURS, MASS, PLURALS, SAME, classifier
 
 FILES = (
     "en/data.json",
@@ -22,12 +22,19 @@ FILES = (
     *(f"en/shortcodes/{k}.json" for k in ("github", "joypixels", "iamcal")),
 )
 # Numbers of emojibase's groups and subgroups.
-FACES, PEOPLE, ANIMALS, FOOD, PLACES, EVENTS, OBJECTS, SYMBOLS = 0, 1, 3, 4, 5, 6, 7, 8
+FACES, PEOPLE, ANIMALS, OBJECTS, SYMBOLS, FLAGS = 0, 1, 3, 7, 8, 9
 LEFT_OUT = frozenset(
     (32, 33, 94, 95, 98, 99)
 )  # skin tones, hair, keys, letters, flags of countries and regions
-CLOCKS, FAMILIES = 58, 30
+CLOCKS, OTHER = 58, 82
 TINTS = frozenset("红橙黄绿青蓝紫粉棕褐灰黑白金银彩")
+SOMEBODY = frozenset((
+    "man", "woman", "person", "people", "manager", "businessman", "businesswoman", "agent", "worker", "firefighter", "soldier",
+    "receptionist", "selfie", "astronaut", "claus",
+))  # fmt: skip
+UNTINTED = frozenset(
+    ("青蛙", "银行", "黄油", "白菜", "金字塔", "红薯", "黑板")
+)  # names that begin like a colour
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,11 @@ def plain_key(code: str) -> str:
     return code.upper().replace("-FE0F", "")
 
 
+def tinted(zh: str) -> bool:
+    """Whether a Chinese name says a colour."""
+    return zh not in UNTINTED and (zh[0] in TINTS or "色" in zh)
+
+
 def slug(name: str) -> str:
     """The name as packages write it: ``face with tears of joy`` is ``face-with-tears-of-joy``."""
     bare = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode().replace("'", "")
@@ -82,6 +94,27 @@ def concepts() -> tuple[dict[str, Concept], dict[str, str]]:
         for code in codes:
             places.setdefault(slug(code).replace("-", ""), concept.key)
     return made, places
+
+
+def named(en: str, zh: str) -> Concept:
+    """What is no emoji, by its names."""
+    counted = "" if en in MASS else plural(en)
+    short_en, short_zh = _shorter(en, zh, OBJECTS)
+    return Concept(
+        slug(en),
+        PEOPLE if SOMEBODY & set(re.split("[ -]", en)) else OBJECTS,
+        OTHER,
+        en,
+        zh,
+        _article(en, counted),
+        counted,
+        classifier(OTHER, zh),
+        short_en,
+        (short_en,) if short_en != en else (),
+        (short_zh,) if short_zh != zh else (),
+        (),
+        (),
+    )
 
 
 def _kept(entry: dict[str, Any]) -> bool:
@@ -117,7 +150,7 @@ def _concept(
         and not TINTS & set(tag)
         and not labels_zh[tag]
     ]
-    counted = "" if en in MASS or subgroup in (85, 88) else _plural(en)
+    counted = "" if en in MASS or subgroup in (85, 88) else plural(en)
     return Concept(
         plain_key(entry["hexcode"]),
         group,
@@ -171,13 +204,13 @@ def _listed(value: Any) -> list[str]:
 
 
 def _article(en: str, counted: str) -> str:
-    if not counted or counted == en:
+    if not counted or (counted == en and en.split()[-1] not in SAME):
         return ""
     sounded = re.match("(uni|use|one|eur|ewe|ufo|u-)", en)
     return "an" if (en[0] in "aeiou" and not sounded) or en.startswith(("hour", "x-", "sos")) else "a"
 
 
-def _plural(en: str) -> str:
+def plural(en: str) -> str:
     """The plural, which is the name itself for what comes in the plural, and "" for what is no thing."""
     head, rest = en, ""
     for joint in (" showing ", " with ", " of ", " in ", " on ", " from ", " behind ", " without ", " and "):

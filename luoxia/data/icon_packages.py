@@ -25,7 +25,7 @@ MEMBER = 160 << 20  # bytes that a file in a package may have
 @dataclass(frozen=True)
 class Maker:
     """One hand: a set of drawings. ``style`` is the word for it in captions; the generator never sees art that is not
-    ``shown``."""
+    ``shown``. Drawings that bring a ground of their own stand ``alone``: in no scene with others, their style said."""
 
     prefix: str
     version: str
@@ -33,6 +33,7 @@ class Maker:
     sha256: str
     style: str
     shown: bool = True
+    alone: bool = False
 
     @property
     def entry(self) -> Entry:
@@ -48,6 +49,8 @@ STYLES = {  # the words for how the makers draw, as captions and --style say the
     "3d": Text("3d", "立体"),
     "rounded": Text("rounded", "圆润"),
     "outline": Text("outline", "描边"),
+    "basic": Text("basic", "基础"),
+    "badge": Text("badge", "徽章"),
     "simple": Text("simple", "朴素"),
 }
 MAKERS = (
@@ -99,6 +102,21 @@ MAKERS = (
         381_714,
         "5dac87c876b322500989828c5823143e0100d78881627a2e4081a4b897cbfdbc",
         "outline",
+    ),
+    Maker(
+        "flat-color-icons",
+        "1.2.3",
+        47_566,
+        "d8878a9b0f02d749bc8671eb7d47882eb711185cbcefbb365cbfb488773c4786",
+        "basic",
+    ),
+    Maker(
+        "streamline-kameleon-color",
+        "1.2.2",
+        151_573,
+        "5f972d986afb340d8a45d7a16e767f99f91fdd94db53e46a78c79847212aed7b",
+        "badge",
+        alone=True,
     ),
     Maker(
         "fxemoji",

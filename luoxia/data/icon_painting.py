@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luoxia.data.icon_layout import Placed, Scene
 from luoxia.data.icon_looks import recoloured
-from luoxia.data.icon_scenes import Placed, Scene
 from luoxia.data.icon_stock import Stock
 from luoxia.data.icon_words import GROUNDS
 from luoxia.data.svg import halved

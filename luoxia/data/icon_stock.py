@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.data import icon_looks, icon_names, icon_packages, svg
+from luoxia.data.icon_extra_names import EXTRA
 from luoxia.data.icon_looks import Look
 from luoxia.data.icon_names import Concept
 from luoxia.data.icon_packages import Maker
 
+CHUNK = 64  # drawings that a process rasterises at a time
 HELD_OUT = 20  # one drawing in so many is held out
 ALIKE = re.compile(r"-?\d+$")  # bird-1 and bird-2 are two drawings of a bird
 
@@ -61,21 +64,49 @@ def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int
     for maker in makers:
         found = icon_packages.files(maker.entry, ("icons.json", "info.json"))
         licence.append(icon_packages.attribution(maker.prefix, maker.version, found["info.json"]))
-        for drawing, document in _named(maker, found["icons.json"], places):
+        named = _extra(maker, concepts) if maker.prefix in EXTRA else places
+        for drawing, document in _named(maker, found["icons.json"], named):
             drawings.append(drawing)
             documents.append(document)
     licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
     looks, kept = list[Look](), list[Drawing]()
-    with atlas.open("wb") as file, ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        chunks = [(documents[i : i + 64], side) for i in range(0, len(documents), 64)]
-        for n, (pixels, measured) in enumerate(pool.map(_rasterised, chunks)):
-            for drawing, picture, look in zip(drawings[64 * n :], pixels, measured, strict=False):
+    chunks = [(documents[i : i + CHUNK], side) for i in range(0, len(documents), CHUNK)]
+    with atlas.open("wb") as file, at_once(len(chunks)) as each:
+        for n, (pixels, measured) in enumerate(each(_rasterised, chunks)):
+            for drawing, picture, look in zip(drawings[CHUNK * n :], pixels, measured, strict=False):
                 if look is not None:
                     kept.append(drawing)
                     looks.append(look)
                     file.write(picture.tobytes())
-            watch(min(64 * (n + 1), len(documents)), len(documents))
+            watch(min(CHUNK * (n + 1), len(documents)), len(documents))
     return Stock(tuple(kept), tuple(looks), concepts, atlas, side, tuple(licence))
+
+
+@contextmanager
+def at_once(
+    parts: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
+) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` over that many parts: with processes, each of which does ``begin(*given)``, unless there are few."""
+    if parts < 4:
+        if begin is not None:
+            begin(*given)
+        yield map
+        return
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=begin, initargs=given) as pool:
+        yield pool.map
+
+
+def _extra(maker: Maker, concepts: dict[str, Concept]) -> dict[str, str]:
+    """Keys by the names of a set's drawings; concepts that are no emoji are added to ``concepts``."""
+    known = {concept.en: key for key, concept in concepts.items()}
+    places = dict[str, str]()
+    for icon, (en, zh) in EXTRA[maker.prefix].items():
+        if en not in known:
+            made = icon_names.named(en, zh)
+            concepts[made.key] = made
+            known[en] = made.key
+        places[icon.replace("-", "")] = known[en]
+    return places
 
 
 def _named(maker: Maker, icons: dict[str, Any], places: dict[str, str]) -> Iterator[tuple[Drawing, str]]:
@@ -84,7 +115,9 @@ def _named(maker: Maker, icons: dict[str, Any], places: dict[str, str]) -> Itera
         if "skin-tone" in icon or icon.isdigit():
             continue
         name = icon.replace("-", "")
-        key = places.get(name) or places.get(ALIKE.sub("", icon).replace("-", ""))
+        key = places.get(name)
+        if key is None and maker.prefix not in EXTRA:
+            key = places.get(ALIKE.sub("", icon).replace("-", ""))
         if key is not None:
             yield Drawing(maker.prefix, icon, key, held_out(maker.prefix, icon)), _document(icons, icon)
 

@@ -55,13 +55,14 @@ PLURALS = {
     "moose": "moose", "tomato": "tomatoes", "potato": "potatoes", "mango": "mangoes", "volcano": "volcanoes",
     "hero": "heroes", "superhero": "superheroes", "mosquito": "mosquitoes", "merman": "mermen",
 }  # fmt: skip
+SAME = frozenset(("fish", "sheep", "deer", "bison", "shrimp", "squid", "moose"))  # one and many
 MASS = frozenset((
     "bread", "flatbread", "cooked rice", "curry rice", "shaved ice", "soft ice cream", "ice cream", "sushi", "bacon",
-    "butter", "salt", "popcorn", "oden", "honey pot", "sake", "garlic", "broccoli", "ginger", "spaghetti", "water wave",
-    "fire", "fog", "rainbow flag", "milky way", "money with wings", "collision", "sweat droplets", "dizzy", "music",
+    "butter", "salt", "popcorn", "oden", "sake", "garlic", "broccoli", "ginger", "spaghetti", "water wave",
+    "fire", "fog", "milky way", "money with wings", "collision", "sweat droplets", "dizzy", "music",
     "dna", "thread", "yarn", "mahjong red dragon", "rock", "wood", "coral", "ice", "hockey", "ice hockey", "field hockey",
     "american football", "basketball hoop", "badminton", "lacrosse", "cricket game", "ping pong", "pool 8 ball",
-    "toilet paper", "soap", "lotion bottle", "chocolate bar", "custard", "love letter", "tanabata tree", "herb",
+    "toilet paper", "soap", "custard", "herb",
     "thumbs up", "thumbs down", "folded hands", "ok hand", "sunrise", "sunset", "night with stars", "cityscape",
     "cityscape at dusk", "sunrise over mountains", "bridge at night", "sun behind rain cloud", "mending heart",
     "no smoking", "no littering", "no bicycles", "no pedestrians", "no mobile phones", "no one under eighteen",

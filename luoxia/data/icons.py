@@ -10,9 +10,7 @@ generators, and the combinations kept back from training: it is for whoever judg
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +20,14 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.progress import Progress, ProgressEvent, bar
 from luoxia.data import icon_packages, icon_stock, prepared
+from luoxia.data.icon_layout import Scene
 from luoxia.data.icon_packages import MAKERS, Maker
 from luoxia.data.icon_painting import Painter, fine
-from luoxia.data.icon_scenes import Planner, Scene
+from luoxia.data.icon_scenes import Planner
 from luoxia.data.icon_stock import Stock
 from luoxia.data.images import ImageSet
 
-VERSION, SEED, SIZES = 1, 0, (16, 256)
+VERSION, SEED, SIZES = 2, 0, (16, 256)
 MOST, ROOM = 120_000, 2_400_000_000  # pictures, and bytes that they take, at most
 CHUNK = 500
 
@@ -99,12 +98,9 @@ class Work:
 
 def _painted(work: Work, path: Path, progress: Progress) -> tuple[NDArray[np.uint8], list[Scene]]:
     scenes = list[Scene]()
-    with (
-        path.open("wb") as file,
-        ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_begin, initargs=(work,)) as pool,
-    ):
-        starts = range(0, work.pictures, CHUNK)
-        for pixels, some in pool.map(_part, starts):
+    starts = range(0, work.pictures, CHUNK)
+    with path.open("wb") as file, icon_stock.at_once(len(starts), _begin, (work,)) as each:
+        for pixels, some in each(_part, starts):
             file.write(pixels.tobytes())
             scenes += some
             progress(ProgressEvent("making", len(scenes), work.pictures))
@@ -132,7 +128,7 @@ def _image_set(name: str, work: Work, images: NDArray[np.uint8], scenes: list[Sc
     of = {maker.prefix: styles.index(maker.style) for maker in MAKERS}
     labels = np.array([of[drawings[scene.items[0].drawing].maker] for scene in scenes], np.int64)
     captions = tuple(scene.caption for scene in scenes)
-    held_out = np.array([i for i in range(len(drawings)) if planner.held_out(i)], np.int64)
+    held_out = np.array([i for i in range(len(drawings)) if planner.of.held_out(i)], np.int64)
     return ImageSet(
         name,
         images,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from luoxia.core.errors import UserError
+from luoxia.generate.code_step import Stepper
 from luoxia.models.captions import BEGIN, END, PAD
 from luoxia.models.dalle import Dalle
 from luoxia.nn.attention import KVCache
@@ -63,10 +64,11 @@ def draw_codes(
     knobs: Knobs = Knobs(),
     *,
     given: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
     watch: Watch = lambda *_: None,
 ) -> Drawn:
     """Pictures for captions ``ids`` (B, T): picture i follows from its caption and ``uniforms[i]`` (n numbers in [0, 1))
-    alone. Codes of ``given`` (B, n) that are not ``FREE`` stay as they are."""
+    alone. Codes of ``given`` (B, n) that are not ``FREE`` stay as they are. ``dtype`` is that of the products of steps."""
     n, batch, device = model.config.places, len(ids), model.words.device
     ids, uniforms = ids.to(device), uniforms.to(device)
     codes = torch.full((batch, n), FREE, device=device) if given is None else given.to(device).clone()
@@ -76,6 +78,7 @@ def draw_codes(
     first = int(free.any(0).int().argmax())  # what comes before is given in all pictures
     guided = knobs.guidance != 1
     cache, hidden = _begin(model, ids, codes[:, :first], guided)
+    step = Stepper(model, dtype)
     at = (model.rows[:, None] + model.columns[None]).flatten(0, 1)  # (n, C)
     fit = torch.zeros(batch, device=device)
     for i in range(first, n):
@@ -91,7 +94,7 @@ def draw_codes(
         watch(codes, i + 1)
         if i + 1 < n:
             x = F.embedding(codes[:, i], model.codes) + at[i]
-            hidden = model.run((x.repeat(2, 1) if guided else x)[:, None], cache)[:, 0]
+            hidden = step(x.repeat(2, 1) if guided else x, cache)
     return Drawn(codes, fit)
 
 

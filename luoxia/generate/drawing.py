@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from luoxia.generate.prompts import Prompt, prepared
 from luoxia.models.clip import CLIP
 from luoxia.models.dalle import Dalle
 from luoxia.models.dvae import DiscreteVAE
+from luoxia.models.upscaler import Upscaler
 from luoxia.weights import drawing_folder
 from luoxia.weights.drawing_folder import DrawingFolder, Part
 
@@ -62,6 +64,10 @@ class Drawing:
         clip = clip or told.parts.get("clip")
         if clip is not None:
             self.clip, self._of_clip = clip.network().to(runtime.device), clip.reader()
+        self.upscaler: Upscaler | None = None
+        if "upscaler" in told.parts:
+            large: Upscaler = told.part("upscaler").network()
+            self.upscaler = large.to(runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.blank = self.codes_of(np.full((1, self.channels, self.size, self.size), 255, np.uint8))[0]
 
     @classmethod
@@ -169,7 +175,7 @@ class Drawing:
         parts = torch.from_numpy(whole).to(self.runtime.device).split(AT_ONCE)
         with torch.inference_mode():
             x = torch.cat([self.dvae.decode_ids(part) for part in parts])
-        return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().numpy()
+        return _bytes(x)
 
     def scores(self, pixels: NDArray[np.uint8], text: str) -> NDArray[np.float32]:
         """Cosines of CLIP between pictures and a caption, (N,)."""
@@ -182,6 +188,19 @@ class Drawing:
         with torch.inference_mode():
             of_text = self.clip.encode_text(ids.to(self.runtime.device))[0]
             return torch.cat([self.clip.encode_image(part) @ of_text for part in x.split(64)]).cpu().numpy()
+
+    def enlarged(self, pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+        """(n, C, S, S) -> (n, C, size, size): through the upscaler, as often as it takes, and down to the size; by
+        resampling alone where there is none."""
+        x = torch.from_numpy(pixels).to(self.runtime.device).float().div_(127.5).sub_(1)
+        kind, dtype = self.runtime.device.type, self.runtime.dtype
+        with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype != torch.float32):
+            while self.upscaler is not None and x.shape[-1] < size:
+                parts = x.contiguous(memory_format=torch.channels_last).split(4)
+                x = torch.cat([self.upscaler(part).float().clamp(-1, 1) for part in parts])
+        if x.shape[-1] != size:
+            x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+        return _bytes(x)
 
     def _candidates(self, n: int, asked: int | None, *, ranked: bool) -> int:
         if not 1 <= n <= MOST:
@@ -206,23 +225,27 @@ class Drawing:
     ) -> Drawn:
         parts, total = [], count * self.places
         for at in range(0, count, AT_ONCE):
-            some = range(at, min(at + AT_ONCE, count))
+            # Always as many, so that not even the rounding of a picture depends on the others.
+            some = range(at, at + AT_ONCE)
             uniforms = np.stack([seeds.generator(seed, i).random(self.places) for i in some])
-            fixed = None if given is None else torch.from_numpy(given[some.start : some.stop].copy())
+            fixed = None if given is None else torch.from_numpy(given[[min(i, count - 1) for i in some]])
+            asked = min(AT_ONCE, count - at)
 
-            def hear(codes: Tensor, done: int, at: int = at, size: int = len(some)) -> None:
-                watch(codes.cpu().numpy().copy(), at * self.places + done * size, total)
+            def hear(codes: Tensor, done: int, at: int = at, asked: int = asked) -> None:
+                watch(codes[:asked].cpu().numpy().copy(), at * self.places + done * asked, total)
 
-            kept = draw_codes(
-                self.dalle,
-                ids.expand(len(some), -1),
-                torch.from_numpy(uniforms),
-                knobs,
-                given=fixed,
-                watch=hear,
+            parts.append(
+                draw_codes(
+                    self.dalle,
+                    ids.expand(AT_ONCE, -1),
+                    torch.from_numpy(uniforms),
+                    knobs,
+                    given=fixed,
+                    dtype=self.runtime.dtype,
+                    watch=hear,
+                )
             )
-            parts.append(kept)
-        return Drawn(torch.cat([p.codes for p in parts]), torch.cat([p.fit for p in parts]))
+        return Drawn(torch.cat([p.codes for p in parts])[:count], torch.cat([p.fit for p in parts])[:count])
 
     def _channels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """RGB as the model has it."""
@@ -230,3 +253,8 @@ class Drawing:
             return pixels
         weights = np.array([0.299, 0.587, 0.114])[:, None, None]
         return (pixels * weights).sum(0, keepdims=True).round().astype(np.uint8)
+
+
+def _bytes(x: Tensor) -> NDArray[np.uint8]:
+    """[-1, 1] to uint8, rounded and cut off."""
+    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().contiguous().numpy()

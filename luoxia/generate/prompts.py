@@ -72,7 +72,9 @@ def spelled(prompt: str) -> str:
 
 def _selects(c: str) -> bool:
     """Whether it only tells how to show the character before it, or is no character."""
-    return unicodedata.category(c) in ("Cs", "Co", "Cn", "Me") or "VARIATION SELECTOR" in unicodedata.name(c, "")
+    return unicodedata.category(c) in ("Cs", "Co", "Cn", "Me") or "VARIATION SELECTOR" in unicodedata.name(
+        c, ""
+    )
 
 
 def strange(text: str) -> bool:

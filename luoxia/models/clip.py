@@ -210,7 +210,7 @@ class TextTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         last = (ids == self.end).int().argmax(1)  # the first of equal values
-        return self.norm(x[torch.arange(len(x), device=x.device), last])
+        return self.norm(x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2]))[:, 0])
 
     @torch.no_grad()
     def initialise(self) -> None:

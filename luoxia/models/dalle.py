@@ -78,13 +78,12 @@ class DalleConfig:
 class Dalle(nn.Module):
     """Captions (B, T) int64 and codes (B, n) int64 to logits of both.
 
-    ``compute``, when set, is the dtype inside the branches of each block. Weights are drawn from ``generator``.
+    Weights are drawn from ``generator``.
     """
 
     def __init__(self, config: DalleConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
-        self.compute: torch.dtype | None = None
         c = config.n_embd
         self.words = nn.Parameter(torch.empty(config.vocab_size, c))  # the table of captions, and their head
         self.padding = nn.Parameter(torch.empty(config.text_length, c))
@@ -124,7 +123,7 @@ class Dalle(nn.Module):
     def run(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """Embeddings (B, m, C) through the blocks -> (B, m, C), normed. With a cache they continue what it holds."""
         for i, block in enumerate(self.blocks):
-            x = block(x, None, cache, i, self.compute or x.dtype)
+            x = block(x, None, cache, i, x.dtype)
         if cache is not None:
             cache.length += x.shape[1]
         return self.norm(x)
@@ -132,9 +131,7 @@ class Dalle(nn.Module):
     def cache(self, batch: int) -> KVCache:
         """An empty cache for ``batch`` pictures."""
         b, at = self.config.block, self.words
-        return KVCache(
-            b.n_layer, batch, b.kv_heads, b.block_size, b.hs, dtype=self.compute or at.dtype, device=at.device
-        )
+        return KVCache(b.n_layer, batch, b.kv_heads, b.block_size, b.hs, dtype=at.dtype, device=at.device)
 
 
 @torch.no_grad()
@@ -150,4 +147,3 @@ def initialise(model: Dalle, generator: torch.Generator | None = None) -> None:
         if name.endswith(("attn.o.weight", "mlp.down.weight")):
             std /= math.sqrt(2 * model.config.n_layer)
         p.normal_(0.0, std, generator=generator)
-

@@ -3,7 +3,7 @@
 A quantiser takes h (B, ``inputs``, h, w) and gives :class:`Quantised`: codes (B, h, w) int64, values
 (B, ``outputs``, h, w) float32 for the decoder with a gradient to h, and a scalar that the loss adds. ``code`` and
 ``value`` are the two halves of it that generation needs. In training ``forward`` draws from the generator that it is
-given; what it remembers from step to step stands in buffers, and ``advance`` is called behind each step.
+given, what it remembers from step to step stands in buffers, and ``anneal`` tells it the step.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Quantiser(nn.Module):
         """What the decoder sees of ``codes`` (B, h, w): (B, ``outputs``, h, w) float32."""
         raise NotImplementedError
 
-    def advance(self) -> None:
-        """A training step is done."""
+    def anneal(self, step: int) -> None:
+        """Training is at ``step``."""
 
 
 class FiniteScalar(Quantiser):
@@ -99,7 +99,7 @@ class VectorQuantiser(Quantiser):
 
         N_i <- gamma N_i + (1 - gamma) n_i,   m_i <- gamma m_i + (1 - gamma) sum z,   e_i = m_i / N_i,
 
-    and a cost of ``commitment`` E ||z - sg(e)||^2 (equation 3 there). Gradients pass straight through.
+    where m_i = N_i e_i need not be kept, and a cost of ``commitment`` E ||z - sg(e)||^2 (equation 3 there). Gradients pass straight through.
 
     A code whose N_i is below ``dead`` of the mean is put on a vector of the batch at hand, and begins with the mean's
     N (Dhariwal et al. 2020, arXiv:2005.00341, section 3.1). So do all of them at the first step.
@@ -107,7 +107,6 @@ class VectorQuantiser(Quantiser):
 
     vectors: Tensor
     count: Tensor
-    total: Tensor
 
     def __init__(
         self, codes: int, width: int, *, gamma: float = 0.99, commitment: float = 0.25, dead: float = 0.02
@@ -119,7 +118,6 @@ class VectorQuantiser(Quantiser):
         self.gamma, self.commitment, self.dead = gamma, commitment, dead
         self.register_buffer("vectors", torch.zeros(codes, width))
         self.register_buffer("count", torch.zeros(codes))
-        self.register_buffer("total", torch.zeros(codes, width))
 
     def forward(self, h: Tensor, generator: torch.Generator | None = None) -> Quantised:
         h = h.float()
@@ -151,22 +149,20 @@ class VectorQuantiser(Quantiser):
             return
         # Drawn for all codes, dead or not, so that what is drawn does not depend on how many are.
         chosen = torch.randint(len(rows), (self.codes,), generator=generator, device=rows.device)
-        begin = mean if mean > 0 else torch.ones_like(mean)
-        self.count[dead] = begin
+        self.count[dead] = mean if mean > 0 else torch.ones_like(mean)
         self.vectors[dead] = rows[chosen[dead]]
-        self.total[dead] = rows[chosen[dead]] * begin
-        for buffer in (self.vectors, self.count, self.total):
+        for buffer in (self.vectors, self.count):
             _from_first(buffer)
 
     @torch.no_grad()
     def _follow(self, rows: Tensor, codes: Tensor) -> None:
         count = torch.bincount(codes, minlength=self.codes).float()
-        total = torch.zeros_like(self.total).index_add_(0, codes, rows)
+        total = torch.zeros_like(self.vectors).index_add_(0, codes, rows)
         for seen in (count, total):
             _over_processes(seen)
+        total.lerp_(self.vectors * self.count[:, None], self.gamma)
         self.count.lerp_(count, 1 - self.gamma)
-        self.total.lerp_(total, 1 - self.gamma)
-        self.vectors.copy_(self.total / self.count.clamp_min(1e-12)[:, None])
+        self.vectors.copy_(total / self.count.clamp_min(1e-12)[:, None])
 
 
 @dataclass(frozen=True)
@@ -196,8 +192,6 @@ class GumbelSoftmax(Quantiser):
     the likelihood beside it is per number (Ramesh et al. 2021, appendix A.2).
     """
 
-    step: Tensor
-
     def __init__(
         self, codes: int, width: int, *, pixels: int = 192, annealing: Annealing = Annealing()
     ) -> None:
@@ -206,19 +200,18 @@ class GumbelSoftmax(Quantiser):
             raise ValueError(f"a codebook of {codes} vectors of {width} numbers; give at least 2 of 1")
         self.codes, self.inputs, self.outputs = codes, codes, width
         self.pixels, self.annealing = pixels, annealing
+        self.tau, self.beta = annealing.at(0)
         self.vectors = nn.Parameter(torch.randn(codes, width))
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(self, h: Tensor, generator: torch.Generator | None = None) -> Quantised:
         logits = h.float()
-        tau, beta = self.annealing.at(int(self.step))
         codes = self.code(logits)
         if self.training:
-            soft = torch.softmax((logits + gumbel(logits.shape, generator, logits.device)) / tau, 1)
+            soft = torch.softmax((logits + gumbel(logits.shape, generator, logits.device)) / self.tau, 1)
             values = torch.einsum("bkhw,kc->bchw", soft, self.vectors.to(soft.dtype))
         else:
             values = self.value(codes)
-        cost = beta / self.pixels * divergence_from_uniform(logits).mean()
+        cost = self.beta / self.pixels * divergence_from_uniform(logits).mean()
         return Quantised(codes, values.float(), cost)
 
     def code(self, h: Tensor) -> Tensor:
@@ -227,8 +220,8 @@ class GumbelSoftmax(Quantiser):
     def value(self, codes: Tensor) -> Tensor:
         return self.vectors[codes].permute(0, 3, 1, 2)
 
-    def advance(self) -> None:
-        self.step += 1
+    def anneal(self, step: int) -> None:
+        self.tau, self.beta = self.annealing.at(step)
 
 
 def gumbel(shape: torch.Size, generator: torch.Generator | None, device: torch.device) -> Tensor:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from luoxia.nn.pixel_map import map_pixels
 from luoxia.nn.quantise import Quantised
-from luoxia.objectives.adversarial import GAMES
+from luoxia.objectives.patch_game import Adversary
 from luoxia.objectives.phase import Draw, Loss
 
 SMALLEST_LOG_SCALE = -7.0  # narrower would reward one grey level without bound
-HINGE = GAMES["hinge"]
 Distance = Callable[[Tensor, Tensor], Tensor]  # of an output and the pictures (B, C, H, W): a scalar a number
 Autoencode = Callable[
     [Tensor, torch.Generator], tuple[Tensor, Quantised]
@@ -49,52 +48,6 @@ class L1L2:
 
     def __call__(self, output: Tensor, x: Tensor) -> Tensor:
         return F.l1_loss(output, x) + F.mse_loss(output, x)
-
-
-class Clock(nn.Module):
-    """Steps done, as a buffer that a resumed run goes on with: for terms that begin late."""
-
-    step: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-
-    def __call__(self) -> int:
-        return int(self.step)
-
-    def advance(self) -> None:
-        self.step += 1
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """``weight`` -E[D(x^)] from step ``begins`` of the ``clock`` on, grown over as many steps as ``grows``.
-
-    With ``last``, the weights that pixels come from, the term is scaled to the slope of the others there:
-    lambda = ||grad L_rec|| / (||grad L_adv|| + delta), at most 10^4 (Esser et al. 2021, equation 7).
-    """
-
-    discriminate: Callable[[Tensor], Tensor]
-    clock: Callable[[], int]
-    weight: float
-    begins: int
-    grows: int = 1
-    last: Callable[[], Tensor] | None = None
-
-    def strength(self) -> float:
-        return self.weight * min(1.0, max(0, self.clock() - self.begins + 1) / self.grows)
-
-    def __call__(self, made: Tensor, rest: Tensor) -> Tensor:
-        """The term for pictures ``made``; ``rest`` is the sum of the others."""
-        value = HINGE.generator(self.discriminate(made))
-        if self.last is None:
-            return self.strength() * value
-        weights = self.last()
-        (of_rest,) = torch.autograd.grad(rest, weights, retain_graph=True)
-        (of_value,) = torch.autograd.grad(value, weights, retain_graph=True)
-        balance = (of_rest.norm() / (of_value.norm() + 1e-4)).clamp(0, 1e4).detach()
-        return self.strength() * balance * value
 
 
 @dataclass(frozen=True)
@@ -128,37 +81,3 @@ class DVAELoss:
             notes["adversarial"] = self.adversary(made, value)
             value = value + notes["adversarial"]
         return Loss(value, {k: v.detach() for k, v in notes.items()})
-
-
-@dataclass(frozen=True)
-class PatchLoss:
-    """The discriminator's side: E[max(0, 1 - D(x))] + E[max(0, 1 + D(x^))].
-
-    ``make`` gives the pictures that are played, without a gradient, of a batch's.
-    """
-
-    make: Callable[[Draw], Tensor]
-    discriminate: Callable[[Tensor], Tensor]
-
-    def __call__(self, draw: Draw) -> Loss:
-        with torch.no_grad():
-            made = self.make(draw)
-        real, fake = self.discriminate(draw.images), self.discriminate(made)
-        value = HINGE.discriminator(real, fake)
-        notes = {"loss_d": value, "logit_real": real.mean(), "logit_fake": fake.mean()}
-        return Loss(value, {k: v.detach() for k, v in notes.items()})
-
-
-@dataclass(frozen=True)
-class Late:
-    """``loss`` from step ``begins`` of the ``clock`` on; before it nothing, of which ``judge`` has a gradient of 0."""
-
-    loss: Callable[[Draw], Loss]
-    judge: Callable[[Tensor], Tensor]
-    clock: Callable[[], int]
-    begins: int
-
-    def __call__(self, draw: Draw) -> Loss:
-        if self.clock() < self.begins:
-            return Loss(0 * self.judge(draw.images[:1]).sum(), {})
-        return self.loss(draw)

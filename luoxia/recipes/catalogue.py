@@ -5,32 +5,43 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.recipes import clip, dalle, dvae, gan, stylegan, vae
+from luoxia.recipes import clip, dalle, dvae, gan, stylegan, upscaler, vae
 from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.dvae import DVAESettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.stylegan import StyleGANSettings
+from luoxia.recipes.upscaler import UpscalerSettings
 from luoxia.recipes.vae import VAESettings
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
+
+OF_ONE_SIZE = ("digits",)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings to begin with, and what makes a training of them. ``settings_of`` a network are those that make it
     again, where a training may begin with another model's weights. ``remembers``: ``build`` learns more from its data than
-    weights, keeps it among the facts of a run, and takes them as its last argument to build the same again."""
+    weights, keeps it among the facts of a run, and takes them as its last argument to build the same again. ``size`` is the
+    one that pictures are asked for where they come in any and the user names none."""
 
     summary: Text
     settings: Settings
     build: Callable[..., Training]
     settings_of: Callable[[Any], dict[str, Any]] | None = None
     remembers: bool = False
+    size: int | None = None
+
+    def size_of(self, data: str, asked: int | None) -> int | None:
+        """The size to load ``data`` in. What is prepared has its own."""
+        prepared = data in OF_ONE_SIZE or data.endswith(".data") or (Path(data) / "data.json").exists()
+        return asked if asked or prepared else self.size
 
 
 RECIPES = {
@@ -92,6 +103,12 @@ RECIPES = {
         DalleSettings(),
         dalle.build,
         remembers=True,
+    ),
+    "upscaler": Recipe(
+        Text("upscaler: drawn pictures four times as large", "放大模型：把绘制的图片放大四倍"),
+        UpscalerSettings(),
+        upscaler.build,
+        size=upscaler.SIZE,
     ),
 }
 

@@ -146,7 +146,8 @@ def _check(settings: DalleSettings, images: ImageSet) -> None:
     for name, value in shares.items():
         if not 0 <= value < 1:
             raise UserError(
-                f"{name} is {value}; give a share from 0 to below 1", f"{name} 为 {value}；请给 0 到 1 之间的比例"
+                f"{name} is {value}; give a share from 0 to below 1",
+                f"{name} 为 {value}；请给 0 到 1 之间的比例",
             )
     if len(images.held_out) < 2:
         raise UserError(

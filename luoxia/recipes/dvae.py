@@ -19,10 +19,11 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
-from luoxia.nn.quantise import Annealing
-from luoxia.objectives.adversarial import R1
-from luoxia.objectives.dvae import L1L2, Adversary, Clock, DVAELoss, Late, LogitLaplace, PatchLoss
+from luoxia.nn.quantise import Annealing, Quantised
+from luoxia.objectives.dvae import L1L2, DVAELoss, LogitLaplace
+from luoxia.objectives.patch_game import Adversary, Clock
 from luoxia.objectives.phase import Draw, Phase
+from luoxia.recipes.judging import judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
@@ -86,9 +87,12 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     clock = Clock()
     adversary = _adversary(settings, dvae, judge, clock)
 
+    def autoencode(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Quantised]:
+        dvae.quantiser.anneal(clock())
+        return dvae(x, generator)
+
     loss = DVAELoss(
-        # Looked up when they are called: splitting the weights over processes wraps them.
-        lambda x, generator: dvae(x, generator),
+        autoencode,
         LogitLaplace() if settings.loss == "laplace" else L1L2(),
         dvae.mean,
         perceptual(settings.perceptual, settings.perceptual_side),
@@ -96,10 +100,16 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         adversary,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
-    phases = [Phase("dvae", dvae, optimizer, loss, after=dvae.quantiser.advance)]
+    phases = [Phase("dvae", dvae, optimizer, loss, after=None if settings.adversarial else clock.advance)]
+    if settings.adversarial or config.quantiser == "gumbel":
+        modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
-        modules |= {"discriminator": judge, "clock": clock}
-        phases += _judging(settings, dvae, judge, clock)
+        modules["discriminator"] = judge
+
+        def played(draw: Draw) -> tuple[Tensor, Tensor]:
+            return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
+
+        phases += judging(settings, judge, clock, played, lambda draw: draw)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
     )
@@ -182,20 +192,3 @@ def _adversary(
         grows=max(1, settings.steps // 20),
         last=dvae.last_weight if settings.adaptive else None,
     )
-
-
-def _judging(
-    settings: DVAESettings, dvae: DiscreteVAE, judge: PatchDiscriminator, clock: Clock
-) -> list[Phase]:
-    optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
-    begins, every = settings.adversarial_from, max(1, settings.r1_every)
-
-    def make(draw: Draw) -> Tensor:
-        return dvae.decode_ids(dvae.encode_ids(draw.images))
-
-    phases = []
-    if settings.r1 and settings.r1_every:
-        penalty = Late(R1(judge, settings.r1, every), judge, clock, begins)
-        phases.append(Phase("r1", judge, optimizer, penalty, interval=every, partial=True))
-    game = Late(PatchLoss(make, judge), judge, clock, begins)
-    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

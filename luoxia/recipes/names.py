@@ -66,6 +66,13 @@ NAMES = {
         for k in (1, 5)
         for of, en_of, zh_of in (("", "", ""), ("_en", ", English", "，英文"), ("_zh", ", Chinese", "，中文"))
     },
+    "nats_per_code": Text("nats per code", "每编码奈特数"),
+    "nats_per_code_en": Text("nats per code, told in English", "每编码奈特数（英文描述）"),
+    "nats_per_code_zh": Text("nats per code, told in Chinese", "每编码奈特数（中文描述）"),
+    "nats_per_code_untold": Text("nats per code, told nothing", "每编码奈特数（无描述）"),
+    "nats_per_token": Text("nats per token of captions", "描述每词元奈特数"),
+    "nats_that_en_captions_save": Text("nats per code that English captions save", "英文描述节省的每编码奈特数"),
+    "nats_that_zh_captions_save": Text("nats per code that Chinese captions save", "中文描述节省的每编码奈特数"),
     "language": Text("language", "语言"),
     "en": Text("English", "英文"),
     "zh": Text("Chinese", "中文"),

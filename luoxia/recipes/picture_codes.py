@@ -56,7 +56,9 @@ def _made(images: ImageSet, dvae: DiscreteVAE, mirror: bool) -> NDArray[np.int32
     total, parts = len(images.images), []
     device = next(dvae.parameters()).device
     dvae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    fast = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # three times as fast, and nearly the same codes
+    fast = (
+        device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    )  # three times as fast, and nearly the same codes
     with (
         counter(str(Text("pictures as codes", "图片编码"))) as watch,
         torch.autocast(device.type, torch.bfloat16, enabled=fast),

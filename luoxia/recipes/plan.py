@@ -93,7 +93,7 @@ def measure(
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     settings = changed(catalogue.find(name).settings, changes)
-    images = load(data, size=size)
+    images = load(data, size=catalogue.find(name).size_of(data, size))
     training = catalogue.find(name).build(settings, images, 0)
     engine = _Timed(training, settings, 0, runtime, Processes())
     batches, whole = Batches(images, settings.batch_size, seed=0, mirror=settings.mirror), []
@@ -144,7 +144,7 @@ def plans(
 ) -> Iterator[Cost]:
     """What was asked for, then its neighbours: the other precision, half and twice the batch."""
     settings = changed(catalogue.find(name).settings, changes)
-    images = load(data, size=size)
+    images = load(data, size=catalogue.find(name).size_of(data, size))
     catalogue.find(name).build(settings, images, 0)  # whatever is wrong with it is said here
     for variant in [changes, *neighbours(settings, images, changes)]:
         asked = changed(settings, variant)

@@ -43,12 +43,15 @@ QUALITY = (  # of checkpoints
     ),
     Chart(NAMES["ppl"], ("held_out_ppl",), log=True),
     Chart(NAMES["bits_per_dim"], ("bits_per_dim", "held_out_bits_per_dim")),
+    Chart(
+        NAMES["nats_per_code"], ("nats_per_code", "held_out_nats_per_code", "held_out_nats_per_code_untold")
+    ),
 )
 COURSE = (  # of training
     Chart(Text("logits", "logit"), ("logit_real", "logit_fake")),
     Chart(
         Text("gradient norms", "梯度范数"),
-        ("grad_elbo", "grad_d", "grad_g", "grad_r1", "grad_path"),
+        ("grad_elbo", "grad_d", "grad_g", "grad_r1", "grad_path", "grad_tokens"),
         log=True,
     ),
 )

@@ -91,6 +91,7 @@ def begin(
         size = size or before.network.size
         changes = recipe_of.settings_of(before.network) | (changes or {})
     settings = changed(recipe_of.settings, changes or {})
+    size = recipe_of.size_of(data, size)
     images = load(data, size=size)
     seed = seeds.checked(seed)
     training = _built(name, settings, images, seed)

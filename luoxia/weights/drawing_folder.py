@@ -30,6 +30,7 @@ from luoxia.models.captions import CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
+from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS, place
 from luoxia.weights.state_dict import fill, read_state_dict
@@ -39,6 +40,7 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[..., nn.Module]]] = {
     "dvae": (DVAEConfig, DiscreteVAE),
     "dalle": (DalleConfig, Dalle),
     "clip": (CLIPConfig, CLIP),
+    "upscaler": (UpscalerConfig, Upscaler),
 }
 
 
@@ -242,14 +244,14 @@ def of_run(folder: Path) -> DrawingFolder:
             facts.get("tokenizer"),
             dict(facts.get("needs", {})),
         )
-        parts, settings = {kind: mine}, recipe["settings"]
-        for other in ("dvae", "clip"):
-            if kind == "dalle" and settings.get(other):
-                parts[other] = find(settings[other]).part(other)
+        parts = {kind: mine}
+        if kind == "dalle":
+            parts["dvae"] = find(recipe["settings"]["dvae"]).part("dvae")
         return DrawingFolder(name, folder, parts, tuple(data["licence"]), {"data": Path(data["name"]).name})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise MalformedFileError(
-            f"{folder} holds nothing that draws from words: {error}", f"{folder} 中没有按文字作画的模型：{error}"
+            f"{folder} holds nothing that draws from words: {error}",
+            f"{folder} 中没有按文字作画的模型：{error}",
         ) from error

@@ -20,21 +20,22 @@ from torch import Tensor, nn
 
 from luoxia.core.errors import MalformedFileError
 
-MAX_BYTES = 1 << 30  # of one file, packed or not; the networks read here have a tenth of that
+MAX_BYTES = 1 << 30  # of one file, packed or not; most networks read here have a tenth of that
 COUNTER = "num_batches_tracked"  # of a batch normalisation; evaluation has no use for it, older files lack it
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file or of a PyTorch file that holds a flat dictionary of them.
+def read_state_dict(path: Path, largest: int = MAX_BYTES) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file or of a PyTorch file that holds a flat dictionary of them, of ``largest``
+    bytes at most.
 
     Raises :class:`MalformedFileError` for everything else: nested dictionaries, whole modules, code, damage.
     """
     if not path.is_file():
         _refuse(path, "there is no such file", "没有这个文件")
     try:
-        _check_size(path)
+        _check_size(path, largest)
         found = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -97,17 +98,17 @@ def _unpickled(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, largest: int) -> None:
     """A packed file may unpack to far more than it is."""
     size = path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             size = max(size, sum(member.file_size for member in archive.infolist()))
-    if size > MAX_BYTES:
+    if size > largest:
         _refuse(
             path,
-            f"it holds {size} bytes, more than the {MAX_BYTES} that any network read here may have",
-            f"内容为 {size} 字节，超过此处网络允许的 {MAX_BYTES} 字节",
+            f"it holds {size} bytes, more than the {largest} that any network read here may have",
+            f"内容为 {size} 字节，超过此处网络允许的 {largest} 字节",
         )
 
 

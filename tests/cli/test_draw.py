@@ -42,13 +42,39 @@ def test_options_may_stand_before_the_words(run) -> None:
 
 def test_single_files_and_sizes(run) -> None:
     outcome = run(
-        "draw", "a red square 1", "-n", "2", "--each", "--size", "40", "--style", "扁平", *TINY, "-o", "a.webp"
+        "draw",
+        "a red square 1",
+        "-n",
+        "2",
+        "--each",
+        "--size",
+        "40",
+        "--style",
+        "扁平",
+        *TINY,
+        "-o",
+        "a.webp",
     )
     assert outcome.code == 0, outcome.err
     assert "no upscaler" in outcome.err
     for name, size in (("a.webp", (88, 40)), ("a-1.webp", (40, 40)), ("a-2.webp", (40, 40))):
         with Image.open(name) as image:
             assert (image.size, image.format) == (size, "WEBP")
+
+
+def test_an_upscaler_enlarges_and_a_tracer_draws_curves(run) -> None:
+    tiny_drawing.keep(place("large"), upscaler=tiny_drawing.upscaler())
+    outcome = run(
+        *("draw", "a red square 1", "-n", "2", "--size", "100", "--svg", "--model", "large", "-o", "a.png")
+    )
+    assert outcome.code == 0, outcome.err
+    assert "no upscaler" not in outcome.err
+    with Image.open("a.png") as sheet:
+        assert sheet.size == (208, 100)
+    for i in (1, 2):
+        assert (
+            Path(f"a-{i}.svg").read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg" width="100"')
+        )
 
 
 def test_the_given_part_of_a_picture_is_kept(run) -> None:

@@ -115,7 +115,10 @@ def test_fit_is_the_probability_of_what_was_given() -> None:
 def test_a_watch_hears_codes_as_they_come() -> None:
     model, heard = tiny_drawing.dalle(), []
     drawn = draw_codes(
-        model, captions(model, 2), uniforms(model, 2), watch=lambda codes, done: heard.append((codes.clone(), done))
+        model,
+        captions(model, 2),
+        uniforms(model, 2),
+        watch=lambda codes, done: heard.append((codes.clone(), done)),
     )
     assert [done for _, done in heard] == list(range(1, model.config.places + 1))
     for codes, done in heard:
@@ -151,7 +154,14 @@ def test_the_ends_of_the_unit_interval() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"guidance": -1}, {"guidance": 21}, {"temperature": float("nan")}, {"top_p": 1.5}, {"top_k": 2.5}, {"top_k": -1}],
+    [
+        {"guidance": -1},
+        {"guidance": 21},
+        {"temperature": float("nan")},
+        {"top_p": 1.5},
+        {"top_k": 2.5},
+        {"top_k": -1},
+    ],
 )
 def test_knobs_out_of_range_are_refused(changes: dict) -> None:
     with pytest.raises(UserError, match=next(iter(changes))):

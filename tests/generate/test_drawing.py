@@ -27,7 +27,9 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
 
 @pytest.fixture(scope="module")
 def ranked(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
-    return Drawing.open(str(tiny_drawing.keep(tmp_path_factory.mktemp("ranked"), clip=tiny_drawing.clip())), CPU)
+    return Drawing.open(
+        str(tiny_drawing.keep(tmp_path_factory.mktemp("ranked"), clip=tiny_drawing.clip())), CPU
+    )
 
 
 def test_a_picture_depends_on_its_seed_and_number_alone(drawing: Drawing) -> None:
@@ -98,16 +100,20 @@ def test_the_best_of_the_candidates_come_first(ranked: Drawing) -> None:
 def test_a_preview_hears_of_pictures_as_they_come(drawing: Drawing) -> None:
     heard = []
     made = drawing.draw("a red square 1", 20, seed=1, watch=lambda *told: heard.append(told))
-    assert [done for _, done, _ in heard] == [16 * i for i in range(1, 17)] + [256 + 4 * i for i in range(1, 17)]
+    assert [done for _, done, _ in heard] == [16 * i for i in range(1, 17)] + [
+        256 + 4 * i for i in range(1, 17)
+    ]
     assert {total for *_, total in heard} == {320}
-    codes, done, _ = heard[7]
+    codes, *_ = heard[7]
     assert (codes[:, :8] == made.codes[:16, :8]).all()
     assert (codes[:, 8:] == FREE).all()
     seen = drawing.pixels(codes)
     assert seen.shape == (16, 3, 16, 16)
 
 
-@pytest.mark.parametrize("options", [{"n": 0}, {"n": 65}, {"n": 4, "candidates": 3}, {"candidates": 300}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "options", [{"n": 0}, {"n": 65}, {"n": 4, "candidates": 3}, {"candidates": 300}, {"seed": -1}]
+)
 def test_numbers_out_of_range_are_refused(drawing: Drawing, options: dict) -> None:
     with pytest.raises(UserError):
         drawing.draw("a red square 1", **options)
@@ -120,7 +126,10 @@ def test_without_a_caption_there_is_no_guidance(drawing: Drawing) -> None:
 
 
 def test_parts_of_two_models_are_refused(tmp_path: Path) -> None:
-    one, two = tiny_drawing.keep(tmp_path / "one"), tiny_drawing.keep(tmp_path / "two", dvae=tiny_drawing.dvae(seed=8))
+    one, two = (
+        tiny_drawing.keep(tmp_path / "one"),
+        tiny_drawing.keep(tmp_path / "two", dvae=tiny_drawing.dvae(seed=8)),
+    )
     shutil.copy(two / "dvae.safetensors", one / "dvae.safetensors")
     told = json.loads((one / "model.json").read_text())
     told["parts"]["dvae"] = json.loads((two / "model.json").read_text())["parts"]["dvae"]

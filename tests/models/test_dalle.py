@@ -41,7 +41,9 @@ def test_with_a_cache_it_says_the_same(sparse: tuple[str, ...]) -> None:
     ids, codes = tokens(model)
     _, wanted = model(ids, codes)
     cache, n = model.cache(len(ids)), model.config.places
-    found = [model.run(torch.cat([model.embed_text(ids), model.embed_codes(codes[:, :3], 0)], 1), cache)[:, -4:]]
+    found = [
+        model.run(torch.cat([model.embed_text(ids), model.embed_codes(codes[:, :3], 0)], 1), cache)[:, -4:]
+    ]
     found += [model.run(model.embed_codes(codes[:, i : i + 1], i), cache) for i in range(3, n - 1)]
     torch.testing.assert_close(model.head(torch.cat(found, 1)), wanted, atol=1e-4, rtol=1e-4)
 

@@ -22,7 +22,9 @@ def dense(sparse: Sparse, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> 
     return F.scaled_dot_product_attention(q, k, v, attn_mask=sparse.mask[:size, :size])
 
 
-@pytest.mark.parametrize(("kind", "kernel"), [("row", 1), ("column", 1), ("conv", 1), ("conv", 5), ("conv", 11)])
+@pytest.mark.parametrize(
+    ("kind", "kernel"), [("row", 1), ("column", 1), ("conv", 1), ("conv", 5), ("conv", 11)]
+)
 def test_blocks_equal_dense_attention_under_the_mask(kind: str, kernel: int) -> None:
     sparse = Sparse(kind, TEXT, SIDE, kernel)
     for size in (TOTAL, TOTAL - 1, TEXT + 1, TEXT + SIDE):
@@ -31,7 +33,9 @@ def test_blocks_equal_dense_attention_under_the_mask(kind: str, kernel: int) -> 
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-5)
         slope = torch.randn_like(theirs)
         for a, b in zip(
-            torch.autograd.grad(mine, (q, k, v), slope), torch.autograd.grad(theirs, (q, k, v), slope), strict=True
+            torch.autograd.grad(mine, (q, k, v), slope),
+            torch.autograd.grad(theirs, (q, k, v), slope),
+            strict=True,
         ):
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
@@ -62,12 +66,21 @@ def test_what_a_code_sees() -> None:
     assert seen("conv", 2 * SIDE) == {6, 7, 12}  # nothing comes around from the other side
     for kind in KINDS:
         assert not pattern(kind, TEXT, SIDE).triu(1).any()
-        assert torch.equal(pattern(kind, TEXT, SIDE)[:TEXT, :TEXT], torch.ones(TEXT, TEXT, dtype=torch.bool).tril())
+        assert torch.equal(
+            pattern(kind, TEXT, SIDE)[:TEXT, :TEXT], torch.ones(TEXT, TEXT, dtype=torch.bool).tril()
+        )
 
 
 def test_layers_take_turns() -> None:
     assert cycle((), 3) == ("dense",) * 3
-    assert cycle(("row", "column", "row", "row", "/conv"), 6) == ("row", "column", "row", "row", "row", "conv")
+    assert cycle(("row", "column", "row", "row", "/conv"), 6) == (
+        "row",
+        "column",
+        "row",
+        "row",
+        "row",
+        "conv",
+    )
     assert cycle(("row",), 2) == ("row", "row")
 
 

@@ -69,7 +69,9 @@ def test_what_is_drawn_comes_from_the_picture_and_the_generator() -> None:
         mine = (index == place) & ~dropped
         captions = {tuple(row) for row in ids[mine].tolist()}
         assert captions == {tuple(TEXTS[k].tolist()) for k in OF[place]}
-        assert {tuple(r) for r in codes[index == place].tolist()} == {tuple(CODES[a, place].tolist()) for a in (0, 1)}
+        assert {tuple(r) for r in codes[index == place].tolist()} == {
+            tuple(CODES[a, place].tolist()) for a in (0, 1)
+        }
 
 
 def test_noise_is_in_what_is_seen_and_not_in_what_is_wanted() -> None:

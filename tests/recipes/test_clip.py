@@ -116,6 +116,12 @@ def test_what_cannot_be_trained_is_refused_in_one_line():
             training_of(**change)
 
 
+def test_patches_part_the_pictures():
+    assert training_of(pictures(64, size=20), patch=8)[0].facts["network"]["patch"] == 5
+    with pytest.raises(ValueError, match="--size 64"):
+        training_of(pictures(64, size=67), patch=8)
+
+
 def test_pictures_without_a_caption_are_counted():
     images = pictures(64, size=16)
     some = tuple(Text("", "") if i < 3 else c for i, c in enumerate(images.captions))

@@ -64,8 +64,7 @@ def test_every_quantiser_resumes_bit_for_bit(changes, tmp_path):
     a, b = straight.state().tensors, second.state().tensors
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
-    steps = {int(v) for k, v in a.items() if k in ("live.clock/step", "live.dvae/quantiser.step")}
-    assert steps == {7}
+    assert int(a["live.clock/step"]) == 7
 
 
 @pytest.mark.parametrize("quantiser", ["fsq", "vq", "gumbel"])
@@ -156,7 +155,7 @@ def test_codebook_use_by_hand():
     ("changes", "words"),
     [
         ({"levels": "8,x"}, "levels"),
-        ({"levels": "8,1"}, "at least 2"),
+        ({"levels": "8,1", "quantiser": "fsq"}, "at least 2"),
         ({"loss": "l3"}, "laplace"),
         ({"quantiser": "pq"}, "gumbel"),
         ({"factor": 3}, "factor"),

@@ -161,7 +161,7 @@ def test_a_traced_file_is_paths_alone(client: httpx.Client, drawing: Drawing) ->
     answer = client.post("/api/draw/file", json=ask)
     assert answer.headers["content-type"].startswith("image/svg+xml")
     root = ET.fromstring(answer.text)
-    assert root.get("width") == "300"
+    assert root.get("width") == "256"
     assert {child.tag.rpartition("}")[2] for child in root} == {"path"}
     assert len(root) > 3
 

@@ -23,7 +23,8 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 4, "steps": 20, "workers": 0}
 
 
 STYLE = {"channel_base": 64, "channel_max": 16, "mapping_layers": 2, "path_every": 2, "r1_every": 3}
-CODES = {"perceptual": 0, "adversarial": 0.1, "adversarial_from": 3, "blocks": 1}
+CODES = {"perceptual": 0, "adversarial": 0.1, "adversarial_from": 3, "blocks": 1, "scale": 2, "crop": 4}
+SIDES = {"dalle": 16, "upscaler": 16}  # of the pictures, else 8
 
 PAIRS = {
     "layers": 1,
@@ -51,7 +52,7 @@ def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batc
     small = {k: v for k, v in known.items() if hasattr(catalogue.find(name).settings, k)}
     small |= DALLE if name == "dalle" else {}
     settings = changed(catalogue.find(name).settings, small | changes)
-    images = tiny_drawing.pictures(16 if name == "dalle" else 8)
+    images = tiny_drawing.pictures(SIDES.get(name, 8))
     training = catalogue.find(name).build(settings, images, seed)
     engine = Engine(training, settings, seed, CPU, Processes())
     return engine, Batches(images, settings.batch_size, seed=seed, mirror=True, workers=settings.workers)

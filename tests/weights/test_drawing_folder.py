@@ -31,7 +31,9 @@ def test_what_is_written_is_read(half: bool) -> None:
         for name, tensor in wanted.state_dict().items():
             kept = tensor.half().float() if half and tensor.is_floating_point() else tensor
             assert torch.equal(network.state_dict()[name], kept), name
-    assert found.part("dalle").reader().ids("a red square 1") == tiny_drawing.tokenizer().ids("a red square 1")
+    assert found.part("dalle").reader().ids("a red square 1") == tiny_drawing.tokenizer().ids(
+        "a red square 1"
+    )
     with pytest.raises(UserError, match="tiny has no clip; it has dvae, dalle"):
         found.part("clip")
 

@@ -131,7 +131,21 @@ class Atelier:
 
     def file(self, ask: FileAsk) -> bytes:
         """One picture as a file, larger than the model draws it."""
-        return written(self.pixels(ask.model, [ask.codes])[0], ask.format, ask.size)
+        pixels = self.pixels(ask.model, [ask.codes])
+        return self.written(ask.model, pixels, ask.format, ask.size)[0]
+
+    def written(self, model: str, pixels: np.ndarray, form: str, size: int) -> list[bytes]:
+        """uint8 (N, C, S, S) as files of ``size`` pixels a side: "png", "webp", "jpeg", or "svg", which has any size."""
+        drawing = self.drawing(model)
+        if form == "svg":
+            from luoxia.generate.trace import SIZE, trace
+
+            return [trace(picture).encode() for picture in drawing.enlarged(pixels, max(SIZE, drawing.size))]
+        files = []
+        for picture in pixels if size == drawing.size else drawing.enlarged(pixels, size):
+            files.append(io.BytesIO())
+            image(picture).save(files[-1], form.upper(), **({"lossless": True} if form == "webp" else {}))
+        return [file.getvalue() for file in files]
 
     def _text(self, model: str, what: Wish) -> str | None:
         """What the model is told, None for no caption."""
@@ -162,22 +176,6 @@ class Atelier:
         if named is None:
             named = list(STYLES) if str(facts.get("data", "")).startswith("icons") else []
         return {name: STYLES[name] for name in named if name in STYLES}
-
-
-def written(picture: np.ndarray, form: str, size: int) -> bytes:
-    """uint8 (C, S, S) as a file of ``size`` pixels a side: "png", "webp", "jpeg" or "svg"."""
-    from PIL import Image
-
-    if form == "svg":
-        from luoxia.generate.tracing import traced
-
-        return traced(picture, size).encode()
-    whole = image(picture)
-    if size != whole.width:
-        whole = whole.resize((size, size), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    whole.save(file, form.upper(), **({"lossless": True} if form == "webp" else {}))
-    return file.getvalue()
 
 
 def _readable(read: Callable[[bytes], T], data: bytes) -> T:

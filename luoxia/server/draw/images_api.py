@@ -20,7 +20,7 @@ from luoxia.core import seeds
 from luoxia.core.errors import UserError
 from luoxia.server.draw.api import TYPES
 from luoxia.server.draw.asks import Draw, Vary
-from luoxia.server.draw.atelier import Atelier, written
+from luoxia.server.draw.atelier import Atelier
 from luoxia.server.draw.images import (
     CHOICE,
     EditRequest,
@@ -147,7 +147,7 @@ async def _answered(
 
     def draw(superseded: Superseded) -> tuple[Pictures, list[bytes]]:
         made = atelier.draw(model, what, superseded, lambda *_: None)
-        return made, [written(picture, body.form, body.side) for picture in made.pixels]
+        return made, atelier.written(model, made.pixels, body.form, body.side)
 
     async with while_present(request.receive):
         made, data = await easel.drawn(draw)
@@ -189,12 +189,12 @@ async def _events(
         def preview(pixels: Any, done: int, total: int) -> None:
             nonlocal sent
             if sent < wanted and done * (wanted + 1) >= total * (sent + 1):
-                data = written(pixels[0], body.form, body.side)
+                data = atelier.written(model, pixels[:1], body.form, body.side)[0]
                 tell(event("image_generation.partial_image", data, partial_image_index=sent))
                 sent += 1
 
         made = atelier.draw(model, what, superseded, preview)
-        data = written(made.pixels[0], body.form, body.side)
+        data = atelier.written(model, made.pixels, body.form, body.side)[0]
         facts = {"usage": _usage(made), "luoxia": _repeatable(made, began)}
         return event("image_generation.completed", data, **facts)
 

@@ -1,0 +1,57 @@
+"""The discriminator's phases of a game beside a reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from luoxia.models.patch_discriminator import PatchDiscriminator
+from luoxia.objectives.adversarial import R1
+from luoxia.objectives.patch_game import Clock, Late, PatchLoss
+from luoxia.objectives.phase import Draw, Loss, Phase
+
+
+class Judged(Protocol):
+    """Settings of such a game."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def adversarial_from(self) -> int: ...
+    @property
+    def r1(self) -> float: ...
+    @property
+    def r1_every(self) -> int: ...
+
+
+def judging(
+    settings: Judged,
+    judge: PatchDiscriminator,
+    clock: Clock,
+    played: Callable[[Draw], tuple[Tensor, Tensor]],
+    real: Callable[[Draw], Draw],
+) -> list[Phase]:
+    """``played`` gives of a batch what is real and what was made of it, ``real`` a batch of the former alone. The last
+    phase moves the clock, so that all of a step see the same time."""
+    optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
+    begins, every = settings.adversarial_from, max(1, settings.r1_every)
+    phases = []
+    if settings.r1 and settings.r1_every:
+
+        def each(x: Tensor, _: Tensor | None) -> Tensor:
+            """A picture's logits as one of their size: the slope of a sum would grow with the picture."""
+            logits = judge(x)
+            return logits.sum(1) / logits.shape[1] ** 0.5
+
+        penalty = R1(each, settings.r1, every)
+
+        def smooth(draw: Draw) -> Loss:
+            return penalty(real(draw))
+
+        late = Late(smooth, judge, clock, begins)
+        phases.append(Phase("r1", judge, optimizer, late, interval=every, partial=True))
+    game = Late(PatchLoss(played, judge), judge, clock, begins)
+    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

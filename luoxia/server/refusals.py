@@ -76,8 +76,8 @@ WRONG = {  # pydantic's kind of error -> what to say of the field
     "not_supported": Text("is not supported", "不受支持"),
     "text_parts": Text("takes text parts only", "只接受文本片段"),
     "square_size": Text(
-        "must be auto or a square of {least} to {most} pixels, like 512x512",
-        "必须是 auto 或边长 {least} 到 {most} 像素的正方形，如 512x512",
+        "must be auto or a square of {ge} to {le} pixels, like 512x512",
+        "必须是 auto 或边长 {ge} 到 {le} 像素的正方形，如 512x512",
     ),
     "one_streamed": Text("streams one picture: leave n out", "流式输出一次只有一张图片：请省略 n"),
     "layers_order": Text("ends before it begins", "的终点在起点之前"),

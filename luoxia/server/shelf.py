@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Told = TypeVar("Told")
 Opened = TypeVar("Opened")
 Identity = tuple[int, int]
+SMALL = 128  # pixels up to which one thread draws
 
 
 class Shelf(Generic[Told, Opened]):
@@ -67,9 +68,18 @@ def identity(path: Path) -> Identity:
     return status.st_size, status.st_mtime_ns
 
 
-def use_threads(count: int) -> None:
-    """So many for the products of this thread. PyTorch takes the number for threads that begin later, too; one that ends
-    at once gives those the old number back, or a text model that is loaded next would be slow."""
+def use_threads(size: int, usual: int) -> None:
+    """As many threads for the products of this thread as pay for pictures of ``size`` pixels, at most ``usual``.
+
+    Of small pictures, a second thread saves less than waiting for it costs where the browser, a text or other work has
+    the other core: then 10 ms have been seen to become a second, and four drawings of 2 seconds 20.
+    """
+    _use(1 if size <= SMALL else usual)
+
+
+def _use(count: int) -> None:
+    """PyTorch takes the number for threads that begin later, too; one that ends at once gives those the old number back,
+    or a text model that is loaded next would be slow."""
     import torch
 
     usual = torch.get_num_threads()

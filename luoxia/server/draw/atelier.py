@@ -14,7 +14,7 @@ from luoxia.core.language import Text
 from luoxia.server.draw.asks import Draw, FileAsk, PictureCodes, Vary, Wish
 from luoxia.server.easel import Superseded, SupersededError
 from luoxia.server.pictures import image
-from luoxia.server.shelf import Identity, Shelf, identity
+from luoxia.server.shelf import Identity, Shelf, identity, use_threads
 from luoxia.weights import catalogue
 
 if TYPE_CHECKING:
@@ -62,8 +62,10 @@ class Atelier:
             return known[1]
 
     def drawing(self, model: str) -> Drawing:
-        """The model, ready to draw."""
-        return self._shelf.open(model)
+        """The model, ready to draw on the thread that asks for it."""
+        drawing = self._shelf.open(model)
+        use_threads(drawing.size, drawing.runtime.threads)
+        return drawing
 
     def draw(self, model: str, what: Draw | Vary, superseded: Superseded, preview: Preview) -> Pictures:
         """Pictures of what is asked for; :class:`SupersededError` as soon as nobody waits for them."""

@@ -32,9 +32,7 @@ def _side(size: str) -> str:
     """ "256x256": squares alone can be drawn."""
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
     if size != "auto" and (found is None or found[1] != found[2] or not SMALLEST <= int(found[1]) <= LARGEST):
-        raise PydanticCustomError(
-            "square_size", "must be auto or a square", {"least": SMALLEST, "most": LARGEST}
-        )
+        raise PydanticCustomError("square_size", "must be auto or a square", {"ge": SMALLEST, "le": LARGEST})
     return size
 
 

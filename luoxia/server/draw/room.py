@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from luoxia.server.draw.api import draw_api
+from luoxia.server.draw.asks import Draw
 from luoxia.server.draw.atelier import Atelier
 from luoxia.server.draw.images_api import images_api
 from luoxia.server.draw.live import draw_live
@@ -27,11 +28,12 @@ class Drawings:
         ]
 
     def warm(self) -> None:
-        """Have the first model in memory before anybody asks."""
+        """Have a first picture drawn before anybody asks."""
 
-        def draw(_: Superseded) -> None:
+        def draw(superseded: Superseded) -> None:
+            plain = Draw.model_validate({"kind": "draw", "prompt": "1", "count": 1})
             for model in self.atelier.names()[:1]:
-                self.atelier.drawing(model)
+                self.atelier.draw(model, plain, superseded, lambda *_: None)
 
         self.easel.ask(self, "warm", draw, lambda _: None)
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"  # as the room of weights calls it, which brings PyTorch
 MODELS, STYLES = 2, 32  # that are kept in memory
-SMALL = 128  # pixels up to which one thread draws
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,9 @@ class Atelier:
         return stylegan_folder.read(catalogue.place(model), model)
 
     def portraits(self, model: str) -> Portraits:
-        """The model, ready to draw on the thread that asks for it.
-
-        Of small pictures, a second thread saves less than waiting for it costs where the browser, a text or other work
-        has the other core: then 10 ms have been seen to become a second, and a search of 4 seconds one of 70.
-        """
+        """The model, ready to draw on the thread that asks for it."""
         portraits = self._shelf.open(model)
-        use_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
+        use_threads(portraits.config.size, portraits.runtime.threads)
         return portraits
 
     def directions(self, told: StyleGANFolder) -> list[Direction] | None:

@@ -1,6 +1,6 @@
 import { call, post, told, type Schemas } from '../api/client';
 import { encoded } from '../parts/photograph';
-import { isSeed, rollSeed } from '../parts/seeds';
+import { Seeded } from '../parts/seeded.svelte';
 import { keep, kept } from '../shell/kept';
 import { language } from '../words/language.svelte';
 import { record, text } from '../write/order';
@@ -18,7 +18,7 @@ export interface Base {
 }
 
 /** What lies on the desk: the order being prepared and its seed. It is there again when the tab comes back. */
-class Desk {
+class Desk extends Seeded {
   models: DrawModel[] = $state.raw([]);
   known = $state(false); // whether the server was asked
   failure: string | null = $state(null);
@@ -28,16 +28,15 @@ class Desk {
   style: string | null = $state(null);
   knobs = $state(initialKnobs());
   base: Base | null = $state(null);
-  seed = $state(rollSeed());
-  locked = $state(false);
   reading = $state(false); // a picture of the user's own is on its way
 
   constructor() {
+    super();
     const stored = record(kept(NAME));
     this.take(orderFrom(stored));
     this.base = null; // its model may be another one now
     this.chosen = text(stored['model']);
-    if (isSeed(stored['seed']) && stored['locked'] === true) this.lock(stored['seed']);
+    this.restore(stored);
   }
 
   get model(): DrawModel | undefined {
@@ -92,17 +91,6 @@ class Desk {
     this.knobs = { ...order.knobs };
     this.base = source && baseOf(source);
     if (seed !== undefined) this.lock(seed);
-  }
-
-  lock(seed: number): void {
-    this.seed = seed;
-    this.locked = true;
-  }
-
-  /** The seed of what is drawn next: the locked one, or a new one, which then shows. */
-  nextSeed(): number {
-    if (!this.locked) this.seed = rollSeed();
-    return this.seed;
   }
 
   /** Lay one of the model's own pictures on the desk. */

@@ -16,37 +16,15 @@ from websockets.sync.client import ClientConnection, connect
 from luoxia.core.runtime import resolve
 from luoxia.generate.codes import FREE, Knobs
 from luoxia.generate.drawing import Drawing
-from luoxia.server.app import create_app
 from luoxia.server.draw import atelier
 from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
 
 
 @pytest.fixture
-def drawings() -> Iterator[Drawings]:
-    drawings = Drawings(threads=1)
-    yield drawings
-    drawings.close()
-    drawings.join(5)
-
-
-@pytest.fixture
-def url(stage, runner, drawings: Drawings) -> str:
-    tiny_drawing.keep(catalogue.place("tiny"))
-    standing, address = stage
-    standing["app"] = create_app(models=runner, drawings=drawings)
-    return address
-
-
-@pytest.fixture
 def live(url: str) -> Iterator[ClientConnection]:
     with connect(url.replace("http", "ws") + "/api/draw/live?language=en") as socket:
         yield socket
-
-
-@pytest.fixture
-def drawing(url: str) -> Drawing:
-    return Drawing.open("tiny", resolve(threads=1))
 
 
 def ask(live: ClientConnection, n: int, what: dict[str, Any] | None, **more: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +14,15 @@ import pytest
 import tiny_drawing
 from PIL import Image
 
-from luoxia.core.runtime import resolve
 from luoxia.data.decoding import decode, fit
 from luoxia.generate.canvas import canvas
 from luoxia.generate.drawing import Drawing
 from luoxia.server import pictures
-from luoxia.server.app import create_app
 from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
 
-PHOTO = Path(__file__).parents[1] / "data" / "portrait.jpg"
+PHOTO = Path(__file__).parents[2] / "data" / "portrait.jpg"
 HALF = np.arange(16) >= 8
-
-
-@pytest.fixture
-def drawings() -> Iterator[Drawings]:
-    drawings = Drawings(threads=1)
-    yield drawings
-    drawings.close()
-    drawings.join(5)
-
-
-@pytest.fixture
-def url(stage, runner, drawings: Drawings) -> str:
-    tiny_drawing.keep(catalogue.place("tiny"))
-    standing, address = stage
-    standing["app"] = create_app(models=runner, drawings=drawings)
-    return address
-
-
-@pytest.fixture
-def drawing(url: str) -> Drawing:
-    return Drawing.open("tiny", resolve(threads=1))
 
 
 def png(pixels: np.ndarray, mode: str = "RGB") -> bytes:

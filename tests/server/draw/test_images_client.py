@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 
 import httpx
 import numpy as np
@@ -15,37 +14,14 @@ from PIL import Image
 
 from luoxia.core.runtime import resolve
 from luoxia.generate.drawing import Drawing
-from luoxia.server.app import create_app
 from luoxia.server.draw import atelier
-from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
-
-
-@pytest.fixture
-def drawings() -> Iterator[Drawings]:
-    drawings = Drawings(threads=1)
-    yield drawings
-    drawings.close()
-    drawings.join(5)
-
-
-@pytest.fixture
-def url(stage, runner, drawings: Drawings) -> str:
-    tiny_drawing.keep(catalogue.place("tiny"))
-    standing, address = stage
-    standing["app"] = create_app(models=runner, drawings=drawings)
-    return address
 
 
 @pytest.fixture
 def ai(url: str):
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", timeout=20, max_retries=0) as client:
         yield client
-
-
-@pytest.fixture
-def drawing(url: str) -> Drawing:
-    return Drawing.open("tiny", resolve(threads=1))
 
 
 def opened(text: str) -> Image.Image:

@@ -159,8 +159,11 @@ def get(
         f"{images.name} is here: {n} pictures to train on, {m} held out.",
         f"{images.name} 已在本机：{n} 张图片用于训练，{m} 张留出。",
     )
-    for line in images.licence:
-        print(line)
+    rows = [
+        (share.style, f"{share.drawings}", share.source)
+        for share in icons.contents(everything=name == "icons-all")
+    ]
+    print_table([(say("style", "风格"), say("drawings", "图画"), say("source", "来源")), *rows])
 
 
 def _tell(found, path: Path) -> None:

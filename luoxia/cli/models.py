@@ -59,8 +59,8 @@ def get(
 @app.command(
     "import",
     help=say(
-        "Keep a StyleGAN or a CLIP: as it was published, or a run.",
-        "收入 StyleGAN 或 CLIP：已发布的文件，或一次训练。",
+        "Keep a StyleGAN, a CLIP or a discrete VAE: as it was published, or a run.",
+        "收入 StyleGAN、CLIP 或离散 VAE：已发布的文件，或一次训练。",
     ),
 )
 def import_(
@@ -69,16 +69,25 @@ def import_(
         Argument(
             metavar="SOURCE",
             help=say(
-                "NVIDIA's network.pkl, of which nothing is executed, a Hugging Face folder of CLIP, or a run's folder.",
-                "NVIDIA 的 network.pkl（不执行其中任何代码）、CLIP 的 Hugging Face 文件夹，或训练文件夹。",
+                "NVIDIA's network.pkl, a folder with OpenAI's encoder.pkl and decoder.pkl, of which nothing is "
+                "executed, a Hugging Face folder of CLIP, or a run's folder.",
+                "NVIDIA 的 network.pkl、含 OpenAI encoder.pkl 与 decoder.pkl 的文件夹（不执行其中任何代码）、"
+                "CLIP 的 Hugging Face 文件夹，或训练文件夹。",
             ),
         ),
     ],
     name: Annotated[str, Option("--as", metavar="NAME", help=say("Its name from now on.", "今后的名称。"))],
 ) -> None:
-    from luoxia.weights import clip_folder
+    from luoxia.weights import clip_folder, openai_dvae
     from luoxia.weights.stylegan_import import keep
 
+    if openai_dvae.is_one(source):
+        dvae = openai_dvae.keep(source, name).config
+        tell(
+            f"{name}: discrete VAE, {dvae.size} x {dvae.size} pixels as {dvae.side} x {dvae.side} of {dvae.codes} codes",
+            f"{name}：离散 VAE，{dvae.size} x {dvae.size} 像素对应 {dvae.side} x {dvae.side} 个编码（共 {dvae.codes} 种）",
+        )
+        return
     if clip_folder.is_one(source):
         clip = clip_folder.keep(source, name)
         c = clip.config
@@ -96,13 +105,15 @@ def import_(
     )
 
 
-@app.command(help=say("Write a CLIP for other programs to open.", "将 CLIP 导出供其他程序使用。"))
+@app.command(
+    help=say("Write a CLIP or a DALL·E for other programs to open.", "将 CLIP 或 DALL·E 导出供其他程序使用。")
+)
 def export(
     model: Annotated[
         str,
         Argument(
             metavar="MODEL",
-            help=say("A CLIP's name, its folder, or a run's.", "CLIP 的名称、文件夹或训练文件夹。"),
+            help=say("A model's name, its folder, or a run's.", "模型的名称、文件夹或训练文件夹。"),
         ),
     ],
     out: Annotated[
@@ -114,16 +125,33 @@ def export(
         Option(
             "--onnx",
             help=say(
-                "As ONNX, a file for each tower; else as transformers reads it.",
-                "导出为 ONNX，每塔一个文件；否则为 transformers 可读的格式。",
+                "As ONNX, of a CLIP a file for each tower; else as transformers reads it.",
+                "导出为 ONNX，CLIP 每塔一个文件；否则为 transformers 可读的格式。",
             ),
         ),
     ] = False,
+    part: Annotated[
+        str,
+        Option(
+            metavar="PART",
+            help=say("Of a model that draws: clip or dalle.", "绘图模型的部分：clip 或 dalle。"),
+        ),
+    ] = "clip",
 ) -> None:
     from luoxia.weights import clip_export, clip_folder, clip_onnx
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already: give another -o", f"{out} 已存在：请用 -o 另指定")
+    if part not in ("clip", "dalle"):
+        raise UserError(f"--part {part}: give clip or dalle", f"--part {part}：请给 clip 或 dalle")
+    if part == "dalle":
+        from luoxia.weights import dalle_export, drawing_folder
+
+        dalle = drawing_folder.find(model).part("dalle")
+        write = dalle_export.export_onnx if onnx else dalle_export.export_folder
+        write(dalle.network(), dalle.reader(), out)
+        tell(f"{dalle.name} is in {out}", f"{dalle.name} 已写入 {out}")
+        return
     found = clip_folder.find(model)
     write = clip_onnx.export_onnx if onnx else clip_export.export_folder
     write(found.network(), found.tokenizer, out)

@@ -59,16 +59,8 @@ def held_out(maker: str, icon: str) -> bool:
 
 def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int, int], None]) -> Stock:
     """Read the packages of ``makers`` and rasterise what has a name, in ``side`` pixels, into the file ``atlas``."""
-    concepts, places = icon_names.concepts()
-    drawings, documents, licence = list[Drawing](), list[str](), list[str]()
-    for maker in makers:
-        found = icon_packages.files(maker.entry, ("icons.json", "info.json"))
-        licence.append(icon_packages.attribution(maker.prefix, maker.version, found["info.json"]))
-        named = _extra(maker, concepts) if maker.prefix in EXTRA else places
-        for drawing, document in _named(maker, found["icons.json"], named):
-            drawings.append(drawing)
-            documents.append(document)
-    licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
+    listed = opened(makers)
+    drawings, documents = listed.drawings, listed.documents
     looks, kept = list[Look](), list[Drawing]()
     chunks = [(documents[i : i + CHUNK], side) for i in range(0, len(documents), CHUNK)]
     with atlas.open("wb") as file, at_once(len(chunks)) as each:
@@ -79,7 +71,33 @@ def take(makers: tuple[Maker, ...], atlas: Path, side: int, watch: Callable[[int
                     looks.append(look)
                     file.write(picture.tobytes())
             watch(min(CHUNK * (n + 1), len(documents)), len(documents))
-    return Stock(tuple(kept), tuple(looks), concepts, atlas, side, tuple(licence))
+    return Stock(tuple(kept), tuple(looks), listed.concepts, atlas, side, listed.licence)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the packages hold: drawings with their SVG documents, in order; ``licence`` has a line for each maker, and
+    one for the names."""
+
+    drawings: list[Drawing]
+    documents: list[str]
+    concepts: dict[str, Concept]
+    licence: tuple[str, ...]
+
+
+def opened(makers: tuple[Maker, ...]) -> Listed:
+    """The packages of ``makers``, read."""
+    concepts, places = icon_names.concepts()
+    drawings, documents, licence = list[Drawing](), list[str](), list[str]()
+    for maker in makers:
+        found = icon_packages.files(maker.entry, ("icons.json", "info.json"))
+        licence.append(icon_packages.attribution(maker.prefix, maker.version, found["info.json"]))
+        named = _extra(maker, concepts) if maker.prefix in EXTRA else places
+        for drawing, document in _named(maker, found["icons.json"], named):
+            drawings.append(drawing)
+            documents.append(document)
+    licence.append(f"names by emojibase, Miles Johnson, MIT, emojibase-data {icon_packages.NAMES_VERSION}")
+    return Listed(drawings, documents, concepts, tuple(licence))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.progress import Progress, ProgressEvent, bar
 from luoxia.data import icon_packages, icon_stock, prepared
+from luoxia.data.icon_combinations import kept_back
 from luoxia.data.icon_layout import Scene
 from luoxia.data.icon_packages import MAKERS, Maker
 from luoxia.data.icon_painting import Painter, fine
@@ -54,6 +55,30 @@ def icons(size: int = 64, *, everything: bool = False) -> ImageSet:
 
 def name_of(everything: bool) -> str:
     return "icons-all" if everything else "icons"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one maker gives: how many drawings of how many concepts, and how many of those are held out."""
+
+    style: str
+    source: str
+    drawings: int
+    concepts: int
+    held_out: int
+
+
+def contents(*, everything: bool = False, makers: tuple[Maker, ...] = MAKERS) -> tuple[Share, ...]:
+    """Exactly what goes into the set, for a model's card: a line a maker, with source and licence as it states them."""
+    makers = tuple(maker for maker in makers if maker.shown or everything)
+    listed = icon_stock.opened(makers)
+    shares = list[Share]()
+    for maker, source in zip(makers, listed.licence, strict=False):
+        mine = [d for d in listed.drawings if d.maker == maker.prefix]
+        families = {d: listed.concepts[d.key].family for d in mine}
+        out = [d for d in mine if d.held_out or kept_back("style", maker.style, families[d])]
+        shares.append(Share(maker.style, source, len(mine), len({d.key for d in mine}), len(out)))
+    return tuple(shares)
 
 
 def draw(

@@ -133,7 +133,11 @@ class _Careful(urllib.request.HTTPRedirectHandler):
     """Follows redirects to public places alone."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        check_address(newurl)
+        try:
+            check_address(newurl)
+        except UndecodableError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -147,7 +151,10 @@ def download(address: str) -> bytes:
     except UndecodableError:
         raise
     except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
-        said = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
+        said = getattr(error, "reason", error)
+        if isinstance(error, urllib.error.HTTPError):
+            said = str(error)
+            error.close()
         reason = " ".join(str(said).split())[:100]
         raise UndecodableError(f"it could not be fetched: {reason}", f"无法获取：{reason}") from error
     if len(data) > MEMBER:

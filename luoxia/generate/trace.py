@@ -19,7 +19,8 @@ from luoxia.core.errors import UserError
 SIDES = (8, 2048)  # pixels
 COLOURS = (2, 256)
 FLAT = 12  # of 255, by which colours within a flat place may differ
-ROUNDS = 5  # rings that a smooth edge is filled in
+REACH = 3  # pixels from a flat place that a smooth edge may lie
+ROUNDS = 5  # rings that it is filled in
 SIZE = 256  # pixels that smaller pictures are enlarged to before they are traced
 PATH = re.compile(
     r'<path d="([MLCZ0-9eE .,+-]+)" fill="(#[0-9A-Fa-f]{6})" transform="translate\((-?[\d.]+),(-?[\d.]+)\)"/>'
@@ -33,7 +34,7 @@ def trace(picture: NDArray[np.uint8], *, colours: int = 24, speckle: int = 4) ->
     image = Image.fromarray(np.broadcast_to(picture, (3, height, width)).transpose(1, 2, 0).copy())
     scale = max(1.0, SIZE / max(height, width))
     large = image.resize((round(width * scale), round(height * scale)), Image.Resampling.LANCZOS)
-    flat = _flattened(large, colours)
+    flat = flattened(large, colours)
     shapes = _shapes(flat, speckle)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -61,7 +62,7 @@ def _checked(picture: NDArray[np.uint8], colours: int, speckle: int) -> tuple[in
     return height, width
 
 
-def _flattened(image: Image.Image, colours: int) -> Image.Image:
+def flattened(image: Image.Image, colours: int) -> Image.Image:
     """In a palette of its own, where a smooth edge's pixels belong to one of its sides.
 
     The palette is that of flat places. They keep their colour, as do pixels far from any of them (thin lines); the
@@ -75,7 +76,7 @@ def _flattened(image: Image.Image, colours: int) -> Image.Image:
     few = sample.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
     palette = np.array(few.getpalette(), np.int16).reshape(-1, 3)
     nearest = np.asarray(image.quantize(palette=few, dither=Image.Dither.NONE)).astype(np.int16)
-    known = flat | ~_near(flat, 2)
+    known = flat | ~_near(flat, REACH)
     labels = np.where(known, nearest, -1)
     for _ in range(ROUNDS):
         labels = _grown(labels, pixels.astype(np.int16), palette)

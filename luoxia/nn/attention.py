@@ -80,7 +80,7 @@ def visible(
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     """q (B, nh, T, hs), k v (B, n_kv, S, hs) -> (B, nh, T, hs); query head h reads key head h // (nh / n_kv)."""
     grouped = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=bool(grouped))
 
 
 def attend_at_once(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class CausalSelfAttention(nn.Module):
         else:
             plain = dense and new == total
             mask = None if plain else visible(new, total, self.band, start, x.device)
-            y = attend(q, k, v, mask, causal=plain and new > 1)
+            y = attend(q, k, v, mask, causal=bool(plain and new > 1))
         return self.o(y.transpose(1, 2).reshape(batch, new, -1))
 
     def _at_once(self, new: int, total: int) -> bool:

@@ -29,8 +29,8 @@ class Degrade:
 
     scale: int = 4
     blur: float = 0.9
-    patches: float = 0.06
-    noise: float = 0.04
+    patches: float = 0.03
+    noise: float = 0.03
     through: Callable[[Tensor], Tensor] | None = None
     share: float = 0.5
 

@@ -27,6 +27,7 @@ from luoxia.recipes.judging import judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
+from luoxia.weights import drawing_folder
 
 STAGES = ("stage1", "stage2", "stage3")  # edges and parts; what follows knows things, which codes need not
 
@@ -39,6 +40,9 @@ class DVAESettings(Settings):
     from step ``adversarial_from`` on, of its own strength or, with ``adaptive``, of that of the other losses' slope.
     ``tau_steps`` and ``kl_steps`` are those of Gumbel's annealing (0: half and a fiftieth of the steps), ``beta`` the
     weight that its KL grows to.
+
+    ``codes_of`` names a dVAE, or its run, whose codes stay: its encoder and codebook are taken as they are, and its
+    decoder alone goes on learning, so that what has learned those codes keeps their meaning.
     """
 
     steps: int = 12_000
@@ -69,11 +73,13 @@ class DVAESettings(Settings):
     beta: float = 6.6
     tau_steps: int = 0
     kl_steps: int = 0
+    codes_of: str = ""
 
 
 def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     """The networks with weights drawn from ``seed``, their game, and scores on held-out pictures."""
-    config = config_of(settings, images)
+    given = _given(settings, images)
+    config = given.config if given else config_of(settings, images)
     annealing = Annealing(
         tau_steps=settings.tau_steps or max(1, settings.steps // 2),
         kl_steps=settings.kl_steps or max(1, settings.steps // 50),
@@ -83,24 +89,28 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         torch.manual_seed(seed)
         dvae = DiscreteVAE(config, annealing)
         judge = PatchDiscriminator(PatchDiscriminatorConfig(images.channels))
-    optimizer = torch.optim.AdamW(dvae.parameters(), settings.learning_rate, (0.9, 0.99), weight_decay=1e-4)
+    if given is not None:
+        dvae.load_state_dict(given.state_dict())
+    moving = dvae.decoder.parameters() if given else dvae.parameters()
+    optimizer = torch.optim.AdamW(moving, settings.learning_rate, (0.9, 0.99), weight_decay=1e-4)
     clock = Clock()
     adversary = _adversary(settings, dvae, judge, clock)
 
     def autoencode(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Quantised]:
         dvae.quantiser.anneal(clock())
-        return dvae(x, generator)
+        return dvae(x, generator) if given is None else _decoded(dvae, x)
 
     loss = DVAELoss(
         autoencode,
-        LogitLaplace() if settings.loss == "laplace" else L1L2(),
+        LogitLaplace() if config.outputs == 2 else L1L2(),
         dvae.mean,
         perceptual(settings.perceptual, settings.perceptual_side),
         settings.perceptual,
         adversary,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
-    phases = [Phase("dvae", dvae, optimizer, loss, after=None if settings.adversarial else clock.advance)]
+    after = None if settings.adversarial else clock.advance
+    phases = [Phase("dvae", dvae, optimizer, loss, after=after, partial=given is not None)]
     if settings.adversarial or config.quantiser == "gumbel":
         modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
@@ -126,6 +136,34 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         vitals=shown.vitals,
         shown=shown.beside,
     )
+
+
+def _given(settings: DVAESettings, images: ImageSet) -> DiscreteVAE | None:
+    """The dVAE whose codes stay, where one is named. Raises :class:`UserError` for one of other pictures."""
+    if not settings.codes_of:
+        return None
+    given = drawing_folder.find(settings.codes_of).part("dvae").network()
+    if not isinstance(given, DiscreteVAE):
+        raise UserError(
+            f"{settings.codes_of} is a dVAE of another make, which is not trained here",
+            f"{settings.codes_of} 是其他来源的 dVAE，不能在此训练",
+        )
+    if (given.config.size, given.config.channels) != (images.size, images.channels):
+        raise UserError(
+            f"{settings.codes_of} draws pictures of {given.config.size} pixels and {given.config.channels} channels, "
+            f"and {images.name} has {images.size} and {images.channels}",
+            f"{settings.codes_of} 绘制 {given.config.size} 像素、{given.config.channels} 通道的图片，"
+            f"而 {images.name} 为 {images.size} 与 {images.channels}",
+        )
+    return given
+
+
+def _decoded(dvae: DiscreteVAE, x: Tensor) -> tuple[Tensor, Quantised]:
+    """Pictures through codes that learn nothing."""
+    with torch.no_grad():
+        codes = dvae.quantiser.code(dvae.encoder(x))
+        values = dvae.quantiser.value(codes)
+    return dvae.decoder(values).float(), Quantised(codes, values, values.new_zeros(()))
 
 
 def config_of(settings: DVAESettings, images: ImageSet) -> DVAEConfig:

@@ -49,9 +49,12 @@ def judging(
         penalty = R1(each, settings.r1, every)
 
         def smooth(draw: Draw) -> Loss:
-            return penalty(real(draw))
+            seen = real(draw)
+            loss = penalty(seen)
+            # Biases have no part in a slope; processes that share gradients want one for each weight.
+            return Loss(loss.value + 0 * judge(seen.images[:1]).sum(), loss.notes)
 
         late = Late(smooth, judge, clock, begins)
-        phases.append(Phase("r1", judge, optimizer, late, interval=every, partial=True))
+        phases.append(Phase("r1", judge, optimizer, late, interval=every))
     game = Late(PatchLoss(played, judge), judge, clock, begins)
     return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]

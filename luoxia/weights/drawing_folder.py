@@ -30,14 +30,25 @@ from luoxia.models.captions import CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig
 from luoxia.models.dvae import DiscreteVAE, DVAEConfig
+from luoxia.models.openai_dvae import OpenAIDVAE, OpenAIDVAEConfig
 from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS, place
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, TOKENIZER, RECIPE = 1, "drawing", "tokenizer.json", "recipe.json"
+CODES = "codes"  # the family of folders that hold a dVAE alone
+
+
+def _dvae_of(config: Mapping[str, Any]) -> tuple[Any, Callable[..., nn.Module]]:
+    """The config and the class of a dVAE: ours, or OpenAI's, which tells the codes by another name."""
+    if "vocab_size" in config:
+        return OpenAIDVAEConfig(**config), OpenAIDVAE
+    return DVAEConfig(**config), DiscreteVAE
+
+
 KINDS: dict[str, tuple[Callable[..., Any], Callable[..., nn.Module]]] = {
-    "dvae": (DVAEConfig, DiscreteVAE),
+    "dvae": (lambda **config: _dvae_of(config)[0], lambda config: _dvae_of(config.to_json())[1](config)),
     "dalle": (DalleConfig, Dalle),
     "clip": (CLIPConfig, CLIP),
     "upscaler": (UpscalerConfig, Upscaler),
@@ -151,10 +162,12 @@ def read(folder: Path, name: str) -> DrawingFolder:
     path = folder / FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts.pop("format") != FORMAT or facts.pop("family") != FAMILY:
+        needed = {FAMILY: ("dvae", "dalle"), CODES: ("dvae",)}.get(facts.pop("family"))
+        if facts.pop("format") != FORMAT or needed is None:
             raise ValueError("another format or family")
         told, licence = facts.pop("parts"), tuple(facts.pop("licence", ()))
-        tokenizer = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
+        reads = "dalle" in needed
+        tokenizer = json.loads((folder / TOKENIZER).read_text(encoding="utf-8")) if reads else None
         parts = {
             kind: Part(
                 kind,
@@ -168,7 +181,7 @@ def read(folder: Path, name: str) -> DrawingFolder:
             if kind in KINDS
         }
         hashes = {kind: str(told[kind]["sha256"]) for kind in parts}
-        for kind in ("dvae", "dalle"):
+        for kind in needed:
             if kind not in parts:
                 raise ValueError(f"it has no {kind}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -52,7 +52,7 @@ class StyleGANPickle:
 
 
 @dataclass
-class _Object:
+class PickledObject:
     """An object of a class that is not ours: its class's name and its state."""
 
     name: str
@@ -63,12 +63,12 @@ class _Object:
 
 
 @dataclass(frozen=True)
-class _Storage:
+class Storage:
     dtype: torch.dtype
     values: Tensor  # (n,)
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """What the file asks for and does not get."""
 
 
@@ -76,17 +76,17 @@ def read(path: Path) -> StyleGANPickle:
     """The networks in ``path``, in float32. Raises :class:`MalformedFileError` for anything else in it."""
     try:
         if path.stat().st_size > LARGEST:
-            raise _Refused("it is larger than 4 GB")
+            raise Refused("it is larger than 4 GB")
         with path.open("rb") as file:
             found = _Unpickler(file).load()
-        if not isinstance(found, dict) or not isinstance(found.get("G_ema"), _Object):
-            raise _Refused("there is no generator G_ema in it")
+        if not isinstance(found, dict) or not isinstance(found.get("G_ema"), PickledObject):
+            raise Refused("there is no generator G_ema in it")
         generator, second = _generator(found["G_ema"]), found.get("D")
         discriminator = None
-        if isinstance(second, _Object) and isinstance(generator, StyleGAN):
+        if isinstance(second, PickledObject) and isinstance(generator, StyleGAN):
             discriminator = _discriminator(second)
     except (
-        _Refused,
+        Refused,
         KeyError,
         ValueError,
         TypeError,
@@ -122,11 +122,11 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = NAMES.get((module, name))
         if known is None:
-            raise _Refused(f"it asks for {module}.{name}, which is not among what networks are made of")
+            raise Refused(f"it asks for {module}.{name}, which is not among what networks are made of")
         return known
 
     def persistent_load(self, pid: Any) -> Any:  # noqa: ARG002 (pickle's signature)
-        raise _Refused("it refers to something outside of itself")
+        raise Refused("it refers to something outside of itself")
 
 
 class _StorageUnpickler(_Unpickler):
@@ -141,27 +141,27 @@ class _StorageUnpickler(_Unpickler):
         match pid:
             case ("storage", torch.dtype() as dtype, str() as key, str(), int() as count, *_) if count >= 0:
                 return key, dtype, count
-        raise _Refused("a storage is not described as PyTorch does")
+        raise Refused("a storage is not described as PyTorch does")
 
 
-def _storage(data: Any) -> _Storage:
+def _storage(data: Any) -> Storage:
     """A storage as ``torch.save`` wrote it before version 1.6: four pickles, the keys, then counts and values."""
     if not isinstance(data, bytes):
-        raise _Refused("a storage holds no bytes")
+        raise Refused("a storage holds no bytes")
     file = io.BytesIO(data)
     magic, protocol = _StorageUnpickler(file).load(), _StorageUnpickler(file).load()
     if magic != 0x1950A86A20F9469CFC6C or protocol != 1001:
-        raise _Refused("a storage is not in PyTorch's format")
+        raise Refused("a storage is not in PyTorch's format")
     system = _StorageUnpickler(file).load()
     if not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise _Refused("a storage is not little-endian")
+        raise Refused("a storage is not little-endian")
     key, dtype, count = _StorageUnpickler(file).load()
     if _StorageUnpickler(file).load() != [key]:
-        raise _Refused("a storage holds other keys than its own")
+        raise Refused("a storage holds other keys than its own")
     if int.from_bytes(_exactly(file, 8), "little", signed=True) != count:
-        raise _Refused("a storage has another length than it says")
+        raise Refused("a storage has another length than it says")
     values = _exactly(file, count * dtype.itemsize)
-    return _Storage(
+    return Storage(
         dtype, torch.frombuffer(bytearray(values), dtype=dtype) if count else torch.empty(0, dtype=dtype)
     )
 
@@ -169,44 +169,44 @@ def _storage(data: Any) -> _Storage:
 def _exactly(file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) != count:
-        raise _Refused("a storage is cut short")
+        raise Refused("a storage is cut short")
     return data
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+def tensor_over(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     """A tensor over a storage, whose every element lies inside of it."""
     plain = isinstance(offset, int) and all(isinstance(n, int) and n >= 0 for n in (*size, *stride))
     if (
-        not isinstance(storage, _Storage)
+        not isinstance(storage, Storage)
         or not plain
         or offset < 0
         or len(size) != len(stride)
         or len(size) > 8
     ):
-        raise _Refused("a tensor is not described as PyTorch does")
+        raise Refused("a tensor is not described as PyTorch does")
     last = (
         offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if all(size)
         else offset - 1
     )
     if last >= len(storage.values):
-        raise _Refused("a tensor reaches beyond its storage")
+        raise Refused("a tensor reaches beyond its storage")
     elements = 1
     for n in size:
         elements *= n
     if elements > len(storage.values):  # strides of 0 would blow a few bytes up
-        raise _Refused("a tensor is larger than its storage")
+        raise Refused("a tensor is larger than its storage")
     return torch.as_strided(storage.values, tuple(size), tuple(stride), offset)
 
 
-def _parameter(data: Any, *_: Any) -> Any:
+def the_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-def _persistent(meta: Any) -> _Object:
+def _persistent(meta: Any) -> PickledObject:
     """What NVIDIA's own classes pickle as: a dictionary with, among others, their name and state. Their program text is
     left where it is."""
-    return _Object(str(meta["class_name"]), dict(meta["state"]))
+    return PickledObject(str(meta["class_name"]), dict(meta["state"]))
 
 
 class _Dictionary(dict):  # a plain dictionary takes no state
@@ -241,8 +241,8 @@ NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("dnnlib.util", "EasyDict"): _Dictionary,
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
     ("torch.storage", "_load_from_bytes"): _storage,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_tensor_v2"): tensor_over,
+    ("torch._utils", "_rebuild_parameter"): the_parameter,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy.core.multiarray", "_reconstruct"): _Kind,
@@ -255,7 +255,7 @@ NAMES: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def _tensors(network: _Object, prefix: str = "") -> dict[str, Tensor]:
+def tensors_of(network: PickledObject, prefix: str = "") -> dict[str, Tensor]:
     """Parameters and buffers under their dotted names."""
     found: dict[str, Tensor] = {}
     for group in ("_parameters", "_buffers"):
@@ -263,12 +263,12 @@ def _tensors(network: _Object, prefix: str = "") -> dict[str, Tensor]:
             if isinstance(tensor, Tensor):
                 found[f"{prefix}{name}"] = tensor.float()
     for name, child in dict(network.state.get("_modules") or {}).items():
-        if isinstance(child, _Object):
-            found |= _tensors(child, f"{prefix}{name}.")
+        if isinstance(child, PickledObject):
+            found |= tensors_of(child, f"{prefix}{name}.")
     return {k: v for k, v in found.items() if not k.endswith("resample_filter")}
 
 
-def _options(network: _Object, *groups: str) -> dict[str, Any]:
+def _options(network: PickledObject, *groups: str) -> dict[str, Any]:
     """What the network was made with; options of its parts lie in ``groups``."""
     options = dict(network.state["_init_kwargs"])
     for group in groups:
@@ -276,14 +276,14 @@ def _options(network: _Object, *groups: str) -> dict[str, Any]:
     return options
 
 
-def _generator(network: _Object) -> StyleGAN | StyleGAN3:
+def _generator(network: PickledObject) -> StyleGAN | StyleGAN3:
     """StyleGAN3's synthesis begins with an input of its own, StyleGAN2's with its lowest resolution."""
     synthesis = dict(network.state["_modules"])["synthesis"]
-    third = isinstance(synthesis, _Object) and "input" in dict(synthesis.state["_modules"])
+    third = isinstance(synthesis, PickledObject) and "input" in dict(synthesis.state["_modules"])
     return _stylegan3(network) if third else _stylegan2(network)
 
 
-def _stylegan2(network: _Object) -> StyleGAN:
+def _stylegan2(network: PickledObject) -> StyleGAN:
     options = _options(network, "mapping_kwargs", "synthesis_kwargs")
     config = StyleGANConfig(
         size=int(options["img_resolution"]),
@@ -299,7 +299,7 @@ def _stylegan2(network: _Object) -> StyleGAN:
         clamp=float(options.get("conv_clamp") or 0.0),
         w_avg_beta=float(options.get("w_avg_beta", 0.995)),
     )
-    return _filled(StyleGAN, config, _tensors(network))
+    return _filled(StyleGAN, config, tensors_of(network))
 
 
 SHARED = {
@@ -330,26 +330,26 @@ SYNTHESIS = {  # StyleGAN3's options and our names for them; "" for those that m
 }
 
 
-def _stylegan3(network: _Object) -> StyleGAN3:
+def _stylegan3(network: PickledObject) -> StyleGAN3:
     options = _options(network)
     mapping, given = dict(options.pop("mapping_kwargs", None) or {}), {}
     for told, known in ((mapping, MAPPING), (options, SHARED | SYNTHESIS)):
         for name, value in told.items():
             if name not in known:
-                raise _Refused(f"it was made with the option {str(name)[:60]!r}, which is not StyleGAN3's")
+                raise Refused(f"it was made with the option {str(name)[:60]!r}, which is not StyleGAN3's")
             if known[name]:
                 given[known[name]] = value
     # Numbers come in many types, and "no clamp" as None.
     kinds = {name: type(value) for name, value in StyleGAN3Config().to_json().items()}
     config = StyleGAN3Config(**{name: kinds[name](value or 0) for name, value in given.items()})
-    return _filled(StyleGAN3, config, _tensors(network))
+    return _filled(StyleGAN3, config, tensors_of(network))
 
 
-def _discriminator(network: _Object) -> StyleDiscriminator:
+def _discriminator(network: PickledObject) -> StyleDiscriminator:
     mapping = dict(_options(network).get("mapping_kwargs") or {})
     options = _options(network, "block_kwargs", "epilogue_kwargs")
     if options.get("architecture", "resnet") != "resnet":
-        raise _Refused(f"its discriminator is {options['architecture']!r}, where 'resnet' is known")
+        raise Refused(f"its discriminator is {options['architecture']!r}, where 'resnet' is known")
     config = DiscriminatorConfig(
         size=int(options["img_resolution"]),
         channels=int(options["img_channels"]),
@@ -362,7 +362,7 @@ def _discriminator(network: _Object) -> StyleDiscriminator:
         group_channels=int(options.get("mbstd_num_channels", 1)),
         clamp=float(options.get("conv_clamp") or 0.0),
     )
-    return _filled(StyleDiscriminator, config, _tensors(network))
+    return _filled(StyleDiscriminator, config, tensors_of(network))
 
 
 def _filled(kind: Callable[[C], M], config: C, tensors: dict[str, Tensor]) -> M:
@@ -372,11 +372,11 @@ def _filled(kind: Callable[[C], M], config: C, tensors: dict[str, Tensor]) -> M:
     own = module.state_dict()
     for name, tensor in own.items():
         if name not in tensors:
-            raise _Refused(f"{name} is missing")
+            raise Refused(f"{name} is missing")
         if tensors[name].shape != tensor.shape:
-            raise _Refused(f"{name} is {tuple(tensors[name].shape)}, where {tuple(tensor.shape)} is needed")
+            raise Refused(f"{name} is {tuple(tensors[name].shape)}, where {tuple(tensor.shape)} is needed")
     extra = next((name for name in tensors if name not in own), None)
     if extra is not None:
-        raise _Refused(f"{extra} has no place in the network that its options describe")
+        raise Refused(f"{extra} has no place in the network that its options describe")
     module.load_state_dict({name: tensor.contiguous() for name, tensor in tensors.items()}, assign=True)
     return module.eval().requires_grad_(False)

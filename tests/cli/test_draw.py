@@ -132,6 +132,15 @@ def test_one_line_says_what_is_wrong(refused, line: list[str], words: str) -> No
     assert not Path("drawing.png").exists()
 
 
+@pytest.mark.parametrize(("more", "file"), [([], "model.safetensors"), (["--onnx"], "dalle.onnx")])
+def test_a_dalle_is_written_for_other_programs(run, refused, more: list[str], file: str) -> None:
+    outcome = run("models", "export", "tiny", "--part", "dalle", *more, "-o", "out")
+    assert outcome.code == 0, outcome.err
+    assert (Path("out") / file).is_file()
+    assert "out is there already" in refused("models", "export", "tiny", "--part", "dalle", "-o", "out")
+    assert "give clip or dalle" in refused("models", "export", "tiny", "--part", "dvae", "-o", "other")
+
+
 def test_emoji_and_other_scripts_are_drawn(run) -> None:
     assert run("draw", "❤️😀", *TINY).code == 0
     outcome = run("draw", "кошка", *TINY)

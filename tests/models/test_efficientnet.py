@@ -222,3 +222,11 @@ def test_reads_the_published_names(tmp_path: Path) -> None:
     loaded = load_efficientnet(path)
     assert np.array_equal(before, torch.get_rng_state())  # loading disturbs no training beside it
     assert torch.equal(loaded.logits(x), network.logits(x))
+
+
+def test_stages_up_to_one_are_those_of_the_whole():
+    network = EfficientNet().eval()
+    x = torch.rand(1, 3, 64, 64)
+    whole, some = network.stages(x), network.stages(x, "stage3")
+    assert list(some) == ["stem", "stage1", "stage2", "stage3"]
+    assert all(torch.equal(some[name], whole[name]) for name in some)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -65,7 +68,7 @@ def test_the_gradient_of_finite_scalars_is_that_of_the_bound():
 def test_vectors_follow_their_cells_by_the_closed_form():
     quantiser = VectorQuantiser(3, 2, gamma=0.9, commitment=0.5)
     vectors = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
-    count = torch.tensor([2.0, 1.0, 1.0])
+    count = torch.tensor([2.0, 3.0, 1.5])
     quantiser.vectors.copy_(vectors)
     quantiser.count.copy_(count)
     rows = torch.tensor([[0.5, 0.1], [-0.5, 0.3], [3.0, 1.0], [5.0, 0.0]])
@@ -222,3 +225,46 @@ def test_what_is_no_quantiser_is_refused():
     ):
         with pytest.raises(ValueError, match="at least 2"):
             make()
+
+
+TWO = """
+import sys, torch, torch.distributed as dist
+sys.path[:0] = [{here!r}]
+from test_quantise import alive, drawn
+torch.set_num_threads(1)
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method="file://{store}", rank=rank, world_size=2)
+quantiser = alive()
+h = torch.randn(8, 4, 4, 4, generator=drawn())
+for step in range(3):
+    quantiser(h[4 * rank : 4 * rank + 4] + step, drawn(step))
+living = {{k: v.clone() for k, v in quantiser.state_dict().items()}}
+quantiser.count.zero_()
+quantiser(h[4 * rank : 4 * rank + 4], drawn(rank))
+torch.save((living, quantiser.state_dict()), "{out}" + str(rank))
+dist.destroy_process_group()
+"""
+
+
+def alive() -> VectorQuantiser:
+    quantiser = VectorQuantiser(6, 4)
+    quantiser.vectors.copy_(torch.randn(6, 4, generator=drawn(9)))
+    quantiser.count.fill_(20.0)
+    return quantiser
+
+
+def test_vectors_of_two_processes_follow_what_falls_to_them_on_both(tmp_path):
+    """And those that come back do so on both in one place."""
+    whole = alive()
+    h = torch.randn(8, 4, 4, 4, generator=drawn())
+    for step in range(3):
+        whole(h + step, drawn(step))
+    script = TWO.format(here=str(Path(__file__).parent), store=tmp_path / "store", out=tmp_path / "out")
+    jobs = [subprocess.Popen([sys.executable, "-c", script, str(rank)]) for rank in range(2)]
+    assert [job.wait(120) for job in jobs] == [0, 0]
+    (living, revived), (other, of_other) = (torch.load(tmp_path / f"out{rank}") for rank in range(2))
+    for name, tensor in whole.state_dict().items():
+        torch.testing.assert_close(living[name], tensor)
+        assert torch.equal(living[name], other[name])
+        assert torch.equal(revived[name], of_other[name])
+    assert not torch.equal(revived["vectors"], living["vectors"])

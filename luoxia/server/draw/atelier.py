@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,15 +36,18 @@ Preview = Callable[
 class Atelier:
     """May be used from several threads; what it hands out is read only."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
+        self._folders = {folder.resolve().name: folder for folder in folders}
         self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
         self._known: dict[str, tuple[Identity, DrawingFolder]] = {}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """Models that draw from words and are here: the catalogue's, then the user's own."""
+        """Models that draw from words and are here: those that the server was started with, the catalogue's, then the
+        user's own."""
         known = [e.id for e in catalogue.CATALOGUE.values() if e.kind == "drawings" and catalogue.is_here(e)]
-        return [*known, *(name for name in catalogue.own(["drawing"]) if name not in catalogue.CATALOGUE)]
+        own = [name for name in catalogue.own(["drawing"]) if name not in catalogue.CATALOGUE]
+        return list(dict.fromkeys([*self._folders, *known, *own]))
 
     def told(self, model: str) -> DrawingFolder:
         """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
@@ -53,12 +56,14 @@ class Atelier:
         if model not in self.names():
             raise _unknown(model, self.names())
         entry = catalogue.CATALOGUE.get(model)
-        path = (catalogue.path_of(entry).parent if entry else catalogue.place(model)) / catalogue.FACTS
-        seen = identity(path)
+        folder = self._folders.get(model)
+        if folder is None:
+            folder = catalogue.path_of(entry).parent if entry else catalogue.place(model)
+        seen = identity(_newest(folder))
         with self._lock:
             known = self._known.get(model)
             if known is None or known[0] != seen:  # its files' hashes are looked at once
-                known = self._known[model] = seen, drawing_folder.find(model)
+                known = self._known[model] = seen, drawing_folder.find(self._folders.get(model, model))
             return known[1]
 
     def drawing(self, model: str) -> Drawing:
@@ -208,7 +213,13 @@ def _transparency(data: bytes) -> bytes | None:
 
 
 def _file(told: DrawingFolder) -> Path:
-    return told.folder / catalogue.FACTS
+    return _newest(told.folder)
+
+
+def _newest(folder: Path) -> Path:
+    """The file that is another one when the model is: what describes it, or the weights of a run."""
+    facts = folder / catalogue.FACTS
+    return facts if facts.is_file() else folder / "model.safetensors"
 
 
 def _opened(told: DrawingFolder, runtime: Runtime) -> Drawing:
@@ -251,8 +262,9 @@ def _watched(drawing: Drawing, count: int, superseded: Superseded, preview: Prev
 def _unknown(model: str, there: list[str]) -> UserError:
     if not there:
         return UnknownModelError(
-            "there is no model that draws from words on this machine: train one with `luoxia train dalle`",
-            "本机没有按文字作画的模型：可用 `luoxia train dalle` 训练",
+            "there is no model that draws from words on this machine: train one with `luoxia train dalle`, and start "
+            "the server with `luoxia serve --draw-with RUN`",
+            "本机没有按文字作画的模型：可用 `luoxia train dalle` 训练，再以 `luoxia serve --draw-with RUN` 启动服务器",
         )
     return UnknownModelError(
         f"there is no model {model!r} that draws from words; there is {', '.join(there)}",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from fastapi import APIRouter
 
 from luoxia.server.draw.api import draw_api
@@ -17,8 +20,9 @@ LARGER_BODIES = {"/api/draw/pictures": BODY, **dict.fromkeys(FORMS, 2 * PICTURE 
 
 
 class Drawings:
-    def __init__(self, *, threads: int | None = None) -> None:
-        self.atelier, self.easel = Atelier(threads), Easel()
+    def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
+        """``folders`` of models, or of runs, besides those that are known by name."""
+        self.atelier, self.easel = Atelier(folders, threads=threads), Easel()
 
     def apis(self) -> list[APIRouter]:
         return [

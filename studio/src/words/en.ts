@@ -240,7 +240,7 @@ export const en = {
 
     noModel: 'No model that draws from words is on this machine yet',
     trainOne: 'Train one here; the set of icons is fetched and drawn on the way:',
-    thenHere: 'Then put the model into Luoxia’s folder of models, and look again.',
+    thenHere: 'The second run can be tried from its first checkpoint on.',
     historySearch: 'Search prompts',
   },
 

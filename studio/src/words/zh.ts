@@ -220,7 +220,7 @@ export const zh: Words = {
 
     noModel: '本机还没有按文字作画的模型',
     trainOne: '可在本机训练一个；图标数据集会随之下载并绘制：',
-    thenHere: '然后将模型放入 Luoxia 的模型文件夹，再看一次。',
+    thenHere: '第二个训练自首个检查点起即可试用。',
     historySearch: '搜索提示',
   },
 

@@ -18,6 +18,7 @@ from luoxia.data.decoding import decode, fit
 from luoxia.generate.canvas import canvas
 from luoxia.generate.drawing import Drawing
 from luoxia.server import pictures
+from luoxia.server.app import create_app
 from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
 
@@ -164,3 +165,18 @@ def test_what_cannot_be_a_file_is_refused(client: httpx.Client, change: dict[str
 def test_a_server_that_warms_has_its_first_model_in_memory(url: str, drawings: Drawings, until) -> None:
     drawings.warm()
     until(lambda: drawings.atelier._shelf.names() == ["tiny"], 20)
+
+
+def test_a_folder_that_the_server_was_started_with_is_known_by_its_name(
+    stage, runner, tmp_path: Path, client: httpx.Client
+) -> None:
+    folder = tiny_drawing.keep(tmp_path / "mine")
+    drawings = Drawings([folder], threads=1)
+    stage[0]["app"] = create_app(models=runner, drawings=drawings)
+    assert [model["id"] for model in client.get("/api/draw/models").json()] == ["mine", "tiny"]
+    codes = drawings.atelier.drawing("mine").draw("a red square", seed=1).codes
+    tiny_drawing.keep(folder, dalle=tiny_drawing.dalle(seed=8))
+    assert (drawings.atelier.drawing("mine").draw("a red square", seed=1).codes != codes).any()
+    answer = client.post("/api/draw/file", json={"model": str(folder), "codes": [0] * 16})
+    assert answer.status_code in (400, 404)
+    drawings.close()

@@ -50,6 +50,26 @@ def upscaler() -> Upscaler:
         return Upscaler(UpscalerConfig(width=4, blocks=1)).eval()
 
 
+def clip() -> CLIP:
+    config = CLIPConfig(
+        vocab_size=tokenizer().vocab_size,
+        block_size=8,
+        end=END,
+        size=16,
+        patch=4,
+        n_embd=16,
+        n_layer=1,
+        n_head=2,
+        text_n_embd=16,
+        text_n_layer=1,
+        text_n_head=2,
+        n_out=8,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return CLIP(config).eval()
+
+
 def tokenizer() -> CaptionTokenizer:
     captions = pictures().captions
     assert captions is not None

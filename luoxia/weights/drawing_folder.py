@@ -114,9 +114,12 @@ class DrawingFolder:
 
 
 def fingerprint(network: nn.Module) -> str:
-    """SHA-256 of the weights in half precision, so that a run's and those that are shipped of it have the same."""
+    """SHA-256 of what gives a dVAE's codes their meaning: all weights but those of its decoder, which may go on learning.
+    They are taken in half precision, so that a run's and those that are shipped of it have the same."""
     found = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
+        if name.startswith("decoder."):
+            continue
         kind = torch.float16 if tensor.is_floating_point() else tensor.dtype
         found.update(f"{name} {tuple(tensor.shape)} ".encode())
         found.update(tensor.detach().cpu().to(kind).contiguous().numpy().tobytes())

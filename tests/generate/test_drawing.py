@@ -51,7 +51,9 @@ def test_in_bf16_too_company_changes_nothing(tmp_path: Path) -> None:
     many, few = (drawing.draw("a red square 1", n, seed=7) for n in (33, 3))
     assert np.array_equal(few.codes, many.codes[:3])
     exact = Drawing.open(folder, CPU).draw("a red square 1", 33, seed=7)
-    assert (exact.codes == many.codes).mean() > 0.5  # bf16 decides otherwise now and then, and goes on from there
+    assert (
+        exact.codes == many.codes
+    ).mean() > 0.5  # bf16 decides otherwise now and then, and goes on from there
 
 
 def test_completion_keeps_the_given_codes_exactly(drawing: Drawing) -> None:

@@ -46,6 +46,14 @@ def test_shipped_in_half_precision_a_dvae_stays_the_one_it_was() -> None:
     drawing_folder.check(found.part("dalle"), found.part("dvae"), drawing_folder.fingerprint(network))
 
 
+def test_a_decoder_that_went_on_learning_leaves_its_codes_what_they_were() -> None:
+    one, two = tiny_drawing.dvae(), tiny_drawing.dvae()
+    next(two.decoder.parameters()).data += 1
+    assert drawing_folder.fingerprint(one) == drawing_folder.fingerprint(two)
+    next(two.encoder.parameters()).data += 1
+    assert drawing_folder.fingerprint(one) != drawing_folder.fingerprint(two)
+
+
 def test_a_dvae_and_a_transformer_that_do_not_belong_together_are_refused_by_hash() -> None:
     tiny_drawing.keep(Path("one"))
     tiny_drawing.keep(Path("two"), dvae=tiny_drawing.dvae(seed=8))

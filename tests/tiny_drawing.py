@@ -86,21 +86,6 @@ def dalle(seed: int = 4, **changes) -> Dalle:
     return made.eval().requires_grad_(False)
 
 
-def clip(seed: int = 1) -> CLIP:
-    told = {
-        "vocab_size": tokenizer().vocab_size,
-        "block_size": 8,
-        "end": END,
-        "size": 16,
-        "patch": 4,
-        "n_out": 8,
-    }
-    image = {"n_embd": 16, "n_layer": 1, "n_head": 2}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return CLIP(CLIPConfig(**told, **image, **{f"text_{k}": v for k, v in image.items()})).eval()
-
-
 def keep(
     folder: Path, *, half: bool = False, facts: Mapping[str, Any] = MappingProxyType({}), **more
 ) -> Path:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import tiny_pictures
 import torch
@@ -83,7 +86,9 @@ def dalle(seed: int = 4, **changes) -> Dalle:
     return made.eval().requires_grad_(False)
 
 
-def keep(folder: Path, *, half: bool = False, **more) -> Path:
+def keep(
+    folder: Path, *, half: bool = False, facts: Mapping[str, Any] = MappingProxyType({}), **more
+) -> Path:
     parts = {"dvae": dvae(), "dalle": dalle()} | more
-    drawing_folder.write(folder, parts, tokenizer(), licence=("made here",), half=half)
+    drawing_folder.write(folder, parts, tokenizer(), licence=("made here",), half=half, facts=facts)
     return folder

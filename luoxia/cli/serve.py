@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
@@ -43,6 +44,16 @@ def serve(
             help=say("A further name that browsers may call it by.", "浏览器可用来访问的其他主机名。"),
         ),
     ] = None,
+    draw_with: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="RUN",
+            help=say(
+                "A run of dalle, or a model's folder, that Draw offers, too; it follows the run's checkpoints.",
+                "作画页另外提供的 dalle 训练文件夹或模型文件夹；会跟随训练的检查点。",
+            ),
+        ),
+    ] = None,
     threads: options.Threads = None,
 ) -> None:
     if not _is_loopback(host):
@@ -57,6 +68,7 @@ def serve(
             "call it by the names that --allow-host gives.",
             f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。浏览器可用 --allow-host 给出的名称访问。",
         )
+    _check_runs(draw_with or [])
     with _listen(host, port) as listening:
         make_ready(DEFAULT_TEXT_MODEL)
 
@@ -64,7 +76,18 @@ def serve(
 
         url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
         print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
-        run(listening, hosts=[_bracketed(host), *(allow_host or [])], threads=threads)
+        hosts = [_bracketed(host), *(allow_host or [])]
+        run(listening, hosts=hosts, threads=threads, draw_with=draw_with or [])
+
+
+def _check_runs(folders: list[Path]) -> None:
+    """Refuse what does not draw before anything is served."""
+    for folder in folders:
+        from luoxia.weights import drawing_folder
+
+        told = drawing_folder.find(folder)
+        for kind in ("dalle", "dvae"):
+            told.part(kind)
 
 
 def _is_loopback(host: str) -> bool:

@@ -125,12 +125,16 @@ class Drawing:
 
     def complete(self, on: Canvas, text: str | None, n: int = 1, **options) -> Pictures:
         """Pictures whose given part has the codes of ``on``, exactly. The options are those of :meth:`draw`."""
-        codes = self.codes_of(self._channels(on.pixels)[None])[0]
+        codes = self.codes_of_picture(on.pixels)
         return self.draw(text, n, given=np.where(on.free(self.dalle.config.side), FREE, codes), **options)
 
-    def vary(
+    def vary(self, picture: NDArray[np.uint8], n: int = 1, **options) -> Pictures:
+        """Pictures like ``picture`` (3, S, S). The options are those of :meth:`vary_codes`."""
+        return self.vary_codes(self.codes_of_picture(picture), n, **options)
+
+    def vary_codes(
         self,
-        picture: NDArray[np.uint8],
+        codes: NDArray[np.int64],
         n: int = 1,
         *,
         strength: float = 0.5,
@@ -138,7 +142,7 @@ class Drawing:
         seed: int | None = None,
         **options,
     ) -> Pictures:
-        """Pictures like ``picture`` (3, S, S): each code is drawn anew with probability ``strength``."""
+        """Pictures like the one of ``codes`` (h w,): each code is drawn anew with probability ``strength``."""
         if not 0 < strength <= 1:
             raise UserError(
                 f"strength is {strength:g}; give a number above 0, up to 1",
@@ -148,13 +152,16 @@ class Drawing:
             seeds.checked(seed),
             self._candidates(n, options.get("candidates"), ranked=text is not None),
         )
-        codes = self.codes_of(self._channels(picture)[None])[0]
         # Of a stream of their own: the same numbers would choose what is drawn and how.
         free = np.stack(
             [seeds.generator(seed, count + i).random(self.places) < strength for i in range(count)]
         )
         options["candidates"] = count
         return self.draw(text, n, seed=seed, given=np.where(free, FREE, codes), **options)
+
+    def codes_of_picture(self, picture: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """(3, S, S) uint8 -> (h w,)."""
+        return self.codes_of(self._channels(picture)[None])[0]
 
     def codes_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
         """(N, C, S, S) uint8 -> (N, h w)."""

@@ -12,7 +12,10 @@ from starlette.middleware.gzip import GZipMiddleware
 import luoxia
 from luoxia.server import refusals
 from luoxia.server.downloads import Downloads
-from luoxia.server.faces.room import LARGER_BODIES, Faces
+from luoxia.server.draw import room as draw_room
+from luoxia.server.draw.room import Drawings
+from luoxia.server.faces import room as faces_room
+from luoxia.server.faces.room import Faces
 from luoxia.server.guard import Guard
 from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
@@ -30,21 +33,24 @@ def create_app(
     models: Runner | None = None,
     downloads: Downloads | None = None,
     faces: Faces | None = None,
+    drawings: Drawings | None = None,
     hosts: Collection[str] = (),
     studio: Studio | None = None,
 ) -> FastAPI:
     """The studio and its API. ``hosts`` are names besides the loopback ones that it may be called by.
 
-    While the server runs, the default model is kept warm if it is on this machine, and one that draws with it.
+    While the server runs, the default model is kept warm if it is on this machine, and with it one that makes faces and one
+    that draws.
     """
-    runner, downloads, faces = models or Runner(), downloads or Downloads(), faces or Faces()
+    runner, downloads = models or Runner(), downloads or Downloads()
+    faces, drawings = faces or Faces(), drawings or Drawings()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(runner, faces))
+        warming = asyncio.create_task(_warm(runner, faces, drawings))
         yield
         warming.cancel()
-        for part in (runner, downloads, faces):
+        for part in (runner, downloads, faces, drawings):
             part.close()
             await asyncio.to_thread(part.join, PATIENCE)
 
@@ -61,20 +67,22 @@ def create_app(
     app.include_router(openai_api(runner))
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
-    for api in faces.apis():
+    for api in (*faces.apis(), *drawings.apis()):
         app.include_router(api)
     app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)
-    app.add_middleware(Guard, hosts=hosts, larger=LARGER_BODIES)
+    larger = faces_room.LARGER_BODIES | draw_room.LARGER_BODIES
+    app.add_middleware(Guard, hosts=hosts, larger=larger, forms=draw_room.FORMS)
     return app
 
 
-async def _warm(runner: Runner, faces: Faces) -> None:
+async def _warm(runner: Runner, faces: Faces, drawings: Drawings) -> None:
     """Failures are left to the first request, which can tell them to somebody."""
     if is_here(find(DEFAULT_TEXT_MODEL)):
         try:
             await runner.warm(DEFAULT_TEXT_MODEL)
             faces.warm()  # PyTorch is in memory now, and the first picture costs a second that nobody need wait for
+            drawings.warm()
         except Exception as error:
             refusals.log_unexpected(error)
 

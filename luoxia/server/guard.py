@@ -4,7 +4,8 @@ A server on this machine can be reached by every page that the browser has open.
 
 - the ``Host`` header must name this machine, so that a foreign name rebound to 127.0.0.1 is of no use;
 - ``Origin`` and ``Sec-Fetch-Site`` must be our own, but for a visitor who follows a link to us;
-- a body must be JSON, which no page may send elsewhere without asking first;
+- a body must be JSON, which no page may send elsewhere without asking first, but where OpenAI's clients send forms:
+  a page that sends one elsewhere says its ``Origin``;
 - a WebSocket, which a browser opens to any address without asking, needs the same ``Host`` and an ``Origin`` of ours.
 
 Bodies are bounded in size and time, and read here whole, so that no slow client reaches anything behind. Messages
@@ -42,7 +43,7 @@ SECURITY_HEADERS = {
 
 class Guard:
     """ASGI middleware. ``hosts`` are names besides the loopback ones that the server may be called by, ``larger`` the
-    paths whose bodies may be larger than the others', in bytes."""
+    paths whose bodies may be larger than the others', in bytes, ``forms`` those that take forms in place of JSON."""
 
     def __init__(
         self,
@@ -51,13 +52,14 @@ class Guard:
         hosts: Collection[str] = (),
         largest_body: int = 1 << 20,  # bytes
         larger: Mapping[str, int] = MappingProxyType({}),
+        forms: Collection[str] = (),
         body_seconds: float = 10.0,
         largest_message: int = LARGEST_MESSAGE,
         sockets: int = 16,
     ) -> None:
         self.app = app
         self.hosts = LOOPBACK | {host.lower() for host in hosts}
-        self.largest_body, self.larger = largest_body, larger
+        self.largest_body, self.larger, self.forms = largest_body, larger, frozenset(forms)
         self.body_seconds = body_seconds
         self.largest_message, self.sockets = largest_message, sockets
         self._open = 0
@@ -70,6 +72,7 @@ class Guard:
         headers, guarded = Headers(scope=scope), _with_security_headers(send)
         try:
             self._check_caller(scope["method"], headers)
+            self._check_kind(headers, scope["path"])
             body = await self._body(headers, receive, self.larger.get(scope["path"], self.largest_body))
         except RequestError as error:
             return await refuse(error, headers.get("accept-language", ""))(scope, receive, guarded)
@@ -109,15 +112,20 @@ class Guard:
                 "another site's page may not use this server", "其他网站的页面不能使用本服务器"
             )
 
-    async def _body(self, headers: Headers, receive: Receive, largest: int) -> bytes:
-        length = headers.get("content-length", "0")
-        if length == "0" and "transfer-encoding" not in headers:
-            return b""
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    def _check_kind(self, headers: Headers, path: str) -> None:
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        wanted = "multipart/form-data" if path in self.forms else "application/json"
+        if _has_body(headers) and kind != wanted:
+            name = "a form" if path in self.forms else "JSON"
             raise NotJsonError(
-                "send the body as JSON, with Content-Type: application/json",
-                "请以 JSON 发送正文，并注明 Content-Type: application/json",
+                f"send the body as {name}, with Content-Type: {wanted}",
+                f"请以{'表单' if path in self.forms else ' JSON '}发送正文，并注明 Content-Type: {wanted}",
             )
+
+    async def _body(self, headers: Headers, receive: Receive, largest: int) -> bytes:
+        if not _has_body(headers):
+            return b""
+        length = headers.get("content-length", "0")
         too_large = TooLargeError(f"the body has more than {largest} bytes", f"请求正文超过 {largest} 字节")
         if length.isdecimal() and int(length[:20]) > largest:
             raise too_large
@@ -139,6 +147,10 @@ class Guard:
                 f"请求正文未能在 {self.body_seconds:g} 秒内到达",
             ) from error
         return bytes(body)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -12,9 +11,9 @@ from starlette.responses import Response
 from luoxia.server.answers import ChatAnswer, CompletionAnswer, gathered, streamed
 from luoxia.server.generation import chat_starts, completion_starts, model_of
 from luoxia.server.openapi import events_of
-from luoxia.server.presence import EventStream, while_present
+from luoxia.server.presence import EventStream, begun, while_present
 from luoxia.server.refusals import reader_language
-from luoxia.server.runner import Event, Runner, Start
+from luoxia.server.runner import Runner, Start
 from luoxia.server.schemas import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -55,7 +54,7 @@ async def _answered(
     async with while_present(request.receive):
         if not body.stream:
             return await gathered(answer, events)
-        events = _resumed(await anext(events), events)
+        events = await begun(events)
         options = body.stream_options
         return EventStream(
             streamed(
@@ -67,10 +66,3 @@ async def _answered(
             )
         )
     return Response(status_code=204)  # the client has left
-
-
-async def _resumed(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    async with aclosing(events):
-        yield first
-        async for event in events:
-            yield event

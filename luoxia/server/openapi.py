@@ -10,26 +10,36 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from luoxia.server.faces.asks import JobEvent, LiveAnswer, LiveAsk, LiveRefusal
+from luoxia.server.draw.asks import DrawAsk, DrawHead
+from luoxia.server.draw.images import ImageEvent
+from luoxia.server.faces.asks import JobEvent, LiveAsk
 from luoxia.server.schemas import ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer
+from luoxia.server.sitting import LiveHead, LiveRefusal
 
 TEMPLATE = "#/components/schemas/{model}"
 EVENTS: tuple[type[BaseModel], ...] = (
     ChatCompletionChunk,
     Completion,
     DownloadEvent,
+    DrawHead,
     ErrorAnswer,
+    ImageEvent,
     JobEvent,
-    LiveAnswer,
+    LiveHead,
     LiveRefusal,
 )
-MESSAGES: tuple[type[BaseModel], ...] = (LiveAsk,)
+MESSAGES: tuple[type[BaseModel], ...] = (DrawAsk, LiveAsk)
 
 
 def events_of(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """For a route: it may answer with server-sent events that are such objects."""
     schema = {"$ref": TEMPLATE.format(model=model.__name__)}
     return {200: {"content": {"text/event-stream": {"schema": schema}}}}
+
+
+def file_of(*types: str) -> dict[int | str, dict[str, Any]]:
+    """For a route: it answers with a file of one of these types."""
+    return {200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in types}}}
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 
 import anyio
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+Event = TypeVar("Event")
 
 
 @asynccontextmanager
@@ -27,6 +30,19 @@ async def while_present(receive: Receive) -> AsyncIterator[None]:
             yield
         finally:
             watcher.cancel()
+
+
+async def begun(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The same events once there is a first one: a failure until then has an HTTP status."""
+    first = await anext(events)
+
+    async def resumed() -> AsyncGenerator[Event, None]:
+        async with aclosing(events):
+            yield first
+            async for event in events:
+                yield event
+
+    return resumed()
 
 
 class EventStream(Response):

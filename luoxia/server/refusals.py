@@ -75,6 +75,11 @@ WRONG = {  # pydantic's kind of error -> what to say of the field
     "union_tag_not_found": Text("needs a type", "缺少 type"),
     "not_supported": Text("is not supported", "不受支持"),
     "text_parts": Text("takes text parts only", "只接受文本片段"),
+    "square_size": Text(
+        "must be auto or a square of {ge} to {le} pixels, like 512x512",
+        "必须是 auto 或边长 {ge} 到 {le} 像素的正方形，如 512x512",
+    ),
+    "one_streamed": Text("streams one picture: leave n out", "流式输出一次只有一张图片：请省略 n"),
     "layers_order": Text("ends before it begins", "的终点在起点之前"),
     "too_deep": Text("is nested more than {depth} levels deep", "嵌套超过 {depth} 层"),
     "empty_prompt": Text("asks for nothing: write something", "没有内容：请写点什么"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
 from luoxia.server.app import create_app
+from luoxia.server.draw.room import Drawings
 from luoxia.server.faces.room import Faces
 from luoxia.server.guard import LARGEST_MESSAGE
 from luoxia.server.runner import Runner
@@ -16,11 +18,19 @@ from luoxia.server.runner import Runner
 CONNECTIONS = 100  # open at once; each may hold one request body
 
 
-def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int | None = None) -> None:
-    """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close."""
+def run(
+    listening: socket.socket,
+    *,
+    hosts: Collection[str] = (),
+    threads: int | None = None,
+    draw_with: Sequence[Path] = (),
+) -> None:
+    """Ctrl-C and SIGTERM end it: streams are told, and connections have two seconds to close. ``draw_with`` are folders
+    of models that draw, besides those that the server knows by name."""
     runner, faces = Runner(threads=threads), Faces(threads=threads)
+    drawings = Drawings(draw_with, threads=threads)
     config = uvicorn.Config(
-        create_app(models=runner, faces=faces, hosts=hosts),
+        create_app(models=runner, faces=faces, drawings=drawings, hosts=hosts),
         lifespan="on",
         ws="websockets-sansio",
         ws_max_size=LARGEST_MESSAGE,
@@ -33,15 +43,15 @@ def run(listening: socket.socket, *, hosts: Collection[str] = (), threads: int |
         timeout_graceful_shutdown=2,
     )
     with suppress(KeyboardInterrupt):  # raised again by uvicorn when all is done
-        _Server(config, runner, faces).run(sockets=[listening])
+        _Server(config, [runner, faces, drawings]).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, runner: Runner, faces: Faces) -> None:
+    def __init__(self, config: uvicorn.Config, parts: list[Runner | Faces | Drawings]) -> None:
         super().__init__(config)
-        self.runner, self.faces = runner, faces
+        self.parts = parts
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.runner.close()  # first: uvicorn waits for streams, and they for the model
-        self.faces.close()
+        for part in self.parts:  # first: uvicorn waits for streams, and they for the models
+            part.close()
         await super().shutdown(sockets)

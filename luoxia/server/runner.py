@@ -7,14 +7,14 @@ reaches the event loop as it comes. A client that leaves takes its request with 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from luoxia.server.errors import BusyError, StoppingError
+from luoxia.server.errors import BusyError
+from luoxia.server.worker import Worker, stopping
 
 if TYPE_CHECKING:
     from luoxia.generate.stream import Piece, TextStream
@@ -61,9 +61,7 @@ class Runner:
         self._model: TextModel | None = None
         self._waiting: deque[_Job] = deque()
         self._running: _Job | None = None
-        self._changed = threading.Condition()
-        self._worker: threading.Thread | None = None
-        self._closed = False
+        self._worker = Worker("luoxia-runner", self._next, self._run)
 
     @property
     def model(self) -> TextModel | None:
@@ -93,7 +91,7 @@ class Runner:
                 yield event
         finally:
             job.leave()
-            with self._changed, suppress(ValueError):
+            with self._worker.changed, suppress(ValueError):
                 self._waiting.remove(job)
 
     async def warm(self, model_id: str) -> None:
@@ -103,49 +101,38 @@ class Runner:
 
     def close(self) -> None:
         """Stop what runs, refuse what waits; the worker ends."""
-        with self._changed:
-            self._closed = True
+        self._worker.close()
+        with self._worker.changed:
             stopped = [*self._waiting, *([self._running] if self._running else [])]
             self._waiting.clear()
-            self._changed.notify_all()
         for job in stopped:
-            job.tell(_stopping())
+            job.tell(stopping())
             job.leave()
 
-    def join(self, seconds: float) -> None:
-        """Wait for the worker to end after :meth:`close`: a process that goes first would end in mid-product."""
-        if self._worker is not None:
-            self._worker.join(seconds)
+    def join(self, seconds: float) -> bool:
+        return self._worker.join(seconds)
 
     def _enqueue(self, job: _Job) -> None:
-        with self._changed:
-            if self._closed:
-                raise _stopping()
+        with self._worker.putting():
             if len(self._waiting) + self.busy > self._places:  # one of them is about to run, or runs
                 raise BusyError(
                     f"{self._places} requests are waiting already; try again when some are done",
                     f"已有 {self._places} 个请求在排队，请稍后再试",
                 )
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="luoxia-runner", daemon=True)
-                self._worker.start()
             self._waiting.append(job)
-            self._changed.notify_all()
 
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    return
-                job = self._running = self._waiting.popleft()
-            try:
-                job.run(self._loaded(job.model_id))
-            except BaseException as error:  # whatever it is, it belongs to the one who asked
-                job.tell(error)
-            finally:
-                self._running = None
-                job.tell(None)
+    def _next(self) -> _Job | None:
+        self._running = self._waiting.popleft() if self._waiting else None
+        return self._running
+
+    def _run(self, job: _Job) -> None:
+        try:
+            job.run(self._loaded(job.model_id))
+        except BaseException as error:  # whatever it is, it belongs to the one who asked
+            job.tell(error)
+        finally:
+            self._running = None
+            job.tell(None)
 
     def _loaded(self, model_id: str) -> TextModel:
         if self._model is None or self._model.id != model_id:
@@ -194,7 +181,3 @@ def _loader(threads: int | None) -> Load:
         return luoxia.load(model_id, threads=threads)
 
     return load
-
-
-def _stopping() -> StoppingError:
-    return StoppingError("the server is stopping", "服务器正在停止")

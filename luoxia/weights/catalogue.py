@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,9 +260,17 @@ def place(name: str) -> Path:
     return home() / "models" / name
 
 
-def own() -> list[str]:
-    """Names of the user's own models."""
-    return sorted(path.parent.name for path in (home() / "models").glob(f"*/{FACTS}"))
+def own(families: Collection[str] = ()) -> list[str]:
+    """Names of the user's own models; with ``families``, of those that say they are of one of them."""
+    found = sorted((home() / "models").glob(f"*/{FACTS}"))
+    return [path.parent.name for path in found if not families or _family(path) in families]
+
+
+def _family(path: Path) -> object:
+    try:
+        return json.loads(path.read_bytes())["family"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def card(entry: Entry, language: str) -> str:

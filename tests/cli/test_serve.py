@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import tiny_drawing
 
 from luoxia.core.errors import FetchError
 
@@ -31,10 +32,18 @@ def served(monkeypatch, default_model_here) -> list[dict]:
 
 def test_loopback_is_the_default(run, served) -> None:
     outcome = run("serve", "--port", "0", "--threads", "2")
-    (host, port), hosts, threads = served[0].values()
-    assert (host, hosts, threads) == ("127.0.0.1", ["127.0.0.1"], 2)
+    (host, port), hosts, threads, folders = served[0].values()
+    assert (host, hosts, threads, folders) == ("127.0.0.1", ["127.0.0.1"], 2, [])
     assert outcome.out == f"Luoxia is at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
     assert outcome.err == ""
+
+
+def test_a_model_to_draw_with(run, refused, served, tmp_path: Path) -> None:
+    folder = tiny_drawing.keep(tmp_path / "mine")
+    run("serve", "--port", "0", "--draw-with", str(folder))
+    assert served[0]["draw_with"] == [folder]
+    assert "no model" in refused("serve", "--port", "0", "--draw-with", str(tmp_path / "nothing"))
+    assert len(served) == 1
 
 
 def test_six(run, served) -> None:

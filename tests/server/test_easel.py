@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from luoxia.server import easel as easels
+from luoxia.server.easel import Easel, SupersededError
 from luoxia.server.errors import StoppingError
-from luoxia.server.faces import easel as easels
-from luoxia.server.faces.easel import Easel, SupersededError
 
 
 @pytest.fixture
@@ -103,6 +103,4 @@ def test_after_the_end_nothing_is_taken(brush: Brush, until) -> None:
     with pytest.raises(StoppingError):
         brush.ask("late")
     brush.gate.release()
-    brush.easel.join(5)
-    assert brush.easel._worker
-    assert not brush.easel._worker.is_alive()
+    assert brush.easel.join(5)

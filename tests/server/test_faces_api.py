@@ -26,6 +26,7 @@ from luoxia.core.runtime import resolve
 from luoxia.generate import directions as learned
 from luoxia.generate import inversion
 from luoxia.generate.portraits import Portraits
+from luoxia.server import pictures
 from luoxia.server.app import create_app
 from luoxia.server.faces import jobs, work
 from luoxia.server.faces.room import Faces
@@ -83,7 +84,7 @@ def test_models_that_draw_with_what_they_can_be_told(client: httpx.Client, home:
     assert (found["tiny"]["size"], found["tiny"]["layers"], found["tiny"]["classes"]) == (16, 6, [])
     assert found["kinds"]["classes"] == ["style 0", "style 1"]
     assert found["tiny"]["directions"] is None
-    assert not faces.atelier._opened  # no weights are read for a list
+    assert not faces.atelier._shelf.names()  # no weights are read for a list
 
 
 def test_directions_are_learned_once_and_kept(client: httpx.Client, monkeypatch, until) -> None:
@@ -316,7 +317,7 @@ def test_what_is_not_base64_or_too_large_is_refused(client: httpx.Client, monkey
         "base64"
         in followed(client, begun(client, "photos", {"model": "tiny", "picture": "%%%"}))[-1]["message"]
     )
-    monkeypatch.setattr(work, "PICTURE", 1 << 20)
+    monkeypatch.setattr(pictures, "PICTURE", 1 << 20)
     large = photo(b"x" * ((1 << 20) + 1))
     assert "larger than 1 MiB" in followed(client, begun(client, "photos", large))[-1]["message"]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_faces
 import torch
-from PIL import Image
+from server_frames import heard, refused
 from websockets.sync.client import ClientConnection, connect
 
 from luoxia.core.runtime import resolve
@@ -51,29 +49,6 @@ def ask(live: ClientConnection, n: int, what: dict[str, Any], **more: Any) -> No
 
 def one(**face: Any) -> dict[str, Any]:
     return {"kind": "faces", "faces": [{"seed": 3, **face}]}
-
-
-def heard(live: ClientConnection) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """The head and the pictures, uint8 (C, H, W), of the next answer."""
-    message = live.recv(20)
-    assert isinstance(message, bytes), message
-    (length,) = struct.unpack(">I", message[:4])
-    head, at, pictures = json.loads(message[4 : 4 + length]), 4 + length, []
-    for size in head["sizes"]:
-        image = Image.open(io.BytesIO(message[at : at + size]))
-        assert image.format == "WEBP"
-        pictures.append(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
-        at += size
-    assert at == len(message)
-    return head, pictures
-
-
-def refused(live: ClientConnection) -> dict[str, Any]:
-    message = live.recv(20)
-    assert isinstance(message, str)
-    answer = json.loads(message)
-    assert "\n" not in answer["error"]["message"]
-    return answer
 
 
 @pytest.fixture
@@ -300,7 +275,7 @@ def test_another_models_weights_under_the_same_name_are_drawn(live) -> None:
 
 def test_a_server_that_warms_has_its_first_model_in_memory(faces: Faces, until) -> None:
     faces.warm()
-    until(lambda: list(faces.atelier._opened) == ["faces-64"], 20)
+    until(lambda: faces.atelier._shelf.names() == ["faces-64"], 20)
 
 
 def test_drawing_small_pictures_on_one_thread_takes_none_from_other_threads(live) -> None:

@@ -149,7 +149,7 @@ def test_closing_ends_everybody(runner: Runner, model, until) -> None:
             await everything(runner)
 
     asyncio.run(scene())
-    until(lambda: not runner._worker.is_alive())
+    until(lambda: runner.join(0))
 
 
 def test_the_server_is_busy_and_says_so(client: httpx.Client, model, runner: Runner, until) -> None:
@@ -237,7 +237,7 @@ def test_the_default_model_is_warm_after_the_start(serving, model, default_model
         until(lambda: runner.model)
         status = httpx.get(f"{url}/api/status").json()
         assert (status["loaded"], status["device"], status["threads"]) == (model.id, "cpu", 2)
-    assert runner._closed
+    assert runner._worker.closed
 
 
 def test_a_model_that_is_not_here_is_not_warmed(serving) -> None:

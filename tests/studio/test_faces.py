@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import statistics
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_faces
-import uvicorn
 from fake_text import FakeModel
 from PIL import Image
 from plain_distance import Plain
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from luoxia.generate import directions as learned
 from luoxia.generate import inversion
@@ -56,66 +52,31 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def address(home: Path) -> Iterator[str]:
-    app = create_app(models=Runner(lambda name: FakeModel()), faces=Faces(threads=2))  # type: ignore[arg-type]
-    config = uvicorn.Config(
-        app, port=0, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt install chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
-
-
-def opened(browser: Browser, address: str, model: str = "tiny", **options: Any) -> Iterator[Page]:
-    context = browser.new_context(
-        **{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
-    )
-    page = context.new_page()
-    asked: list[str] = []
-    problems: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws", "http", 1)))
-    page.on(
-        "console",
-        lambda message: problems.append(message.text) if message.type in ("error", "warning") else None,
-    )
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.add_init_script(f"if (!localStorage.getItem('luoxia.faces')) {KEPT.replace('MODEL', model)}")
-    page.goto(f"{address}/#/faces")
-    yield page
-    context.close()
-    local = (address, "data:", "blob:")
-    assert not [url for url in asked if not url.startswith(local)], "a request left the machine"
-    assert not problems
+def address(home: Path, serve) -> Iterator[str]:
+    with serve(create_app(models=Runner(lambda name: FakeModel()), faces=Faces(threads=2))) as address:  # type: ignore[arg-type]
+        yield address
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    yield from opened(browser, address)
+def opened(visit, address: str):
+    def opened(model: str = "tiny", **options: Any):
+        remember = f"if (!localStorage.getItem('luoxia.faces')) {KEPT.replace('MODEL', model)}"
+        return visit(address, "faces", init=remember, **options)
+
+    return opened
 
 
 @pytest.fixture
-def chinese_phone(browser: Browser, address: str) -> Iterator[Page]:
+def page(opened) -> Iterator[Page]:
+    with opened() as page:
+        yield page
+
+
+@pytest.fixture
+def chinese_phone(opened) -> Iterator[Page]:
     small = {"width": 360, "height": 740}
-    yield from opened(browser, address, locale="zh-CN", viewport=small, color_scheme="dark")
+    with opened(locale="zh-CN", viewport=small, color_scheme="dark") as page:
+        yield page
 
 
 def portrait(page: Page) -> np.ndarray:
@@ -321,8 +282,8 @@ def test_a_search_for_a_photograph_can_be_stopped(page: Page) -> None:
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
-def test_a_model_with_classes_offers_them(browser: Browser, address: str) -> None:
-    for page in opened(browser, address, "kinds"):
+def test_a_model_with_classes_offers_them(opened) -> None:
+    with opened("kinds") as page:
         drawn = {}
         for name in ("style 0", "style 1"):
             page.get_by_label("Class").select_option(name)
@@ -359,8 +320,8 @@ def test_tabs_are_walked_with_arrows(page: Page) -> None:
     expect(page.get_by_role("table")).to_be_visible()
 
 
-def test_reduced_motion_waits_to_be_played(browser: Browser, address: str) -> None:
-    for page in opened(browser, address, reduced_motion="reduce"):
+def test_reduced_motion_waits_to_be_played(opened) -> None:
+    with opened(reduced_motion="reduce") as page:
         page.get_by_role("tab", name="Morph").click()
         play = page.get_by_role("button", name="Play")
         expect(play).to_be_enabled()
@@ -388,9 +349,9 @@ def test_a_phone_shows_the_face_beside_the_slider_that_moves_it(chinese_phone: P
     assert page.evaluate("document.documentElement.lang").startswith("zh")
 
 
-def test_the_bundled_model_answers_a_slider_at_once(browser: Browser, address: str) -> None:
+def test_the_bundled_model_answers_a_slider_at_once(opened) -> None:
     """The bound is generous: a test machine may be busy. benchmarks/faces_live.py measures."""
-    for page in opened(browser, address, "faces-64"):
+    with opened("faces-64") as page:
         portrait(page)
         waits = page.evaluate(
             """async () => {

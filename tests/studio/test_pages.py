@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -52,48 +51,16 @@ def _until_loaded(url: str) -> None:
     raise AssertionError("the model was not loaded within a minute")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt install chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
+@pytest.fixture
+def page(visit, address: str) -> Iterator[Page]:
+    with visit(address, "") as page:
+        yield page
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    yield from _page(browser, address, locale="en-GB")
-
-
-@pytest.fixture
-def chinese_phone(browser: Browser, address: str) -> Iterator[Page]:
-    yield from _page(browser, address, locale="zh-CN", viewport={"width": 360, "height": 740})
-
-
-def _page(browser: Browser, address: str, **options) -> Iterator[Page]:
-    context = browser.new_context(**options)
-    page = context.new_page()
-    asked: list[str] = []
-    problems: list[str] = []
-    page.on("request", lambda request: asked.append(_url(request)))
-    page.on(
-        "console",
-        lambda message: problems.append(message.text) if message.type in ("error", "warning") else None,
-    )
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(address)
-    yield page
-    context.close()
-    assert not [url for url in asked if not url.startswith((address, "data:"))], "a request left the machine"
-    assert not problems
-
-
-def _url(request: Request) -> str:
-    return request.url
+def chinese_phone(visit, address: str) -> Iterator[Page]:
+    with visit(address, "", locale="zh-CN", viewport={"width": 360, "height": 740}) as page:
+        yield page
 
 
 def _ask(page: Page, prompt: str) -> None:

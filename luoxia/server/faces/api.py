@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import FileResponse, Response
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.server.easel import Easel, Superseded
 from luoxia.server.faces.asks import (
     DirectionFacts,
     FaceModel,
@@ -22,10 +22,9 @@ from luoxia.server.faces.asks import (
     SheetAsk,
 )
 from luoxia.server.faces.atelier import Atelier
-from luoxia.server.faces.easel import Easel, Superseded
 from luoxia.server.faces.jobs import Jobs
 from luoxia.server.faces.work import Films, filming, finding, learning
-from luoxia.server.openapi import events_of
+from luoxia.server.openapi import events_of, file_of
 from luoxia.server.presence import EventStream
 from luoxia.server.refusals import reader_language
 from luoxia.server.schemas import Bilingual
@@ -78,12 +77,12 @@ def faces_api(atelier: Atelier, easel: Easel, jobs: Jobs, films: Films) -> APIRo
         """Give it up."""
         jobs.find(id).cancel()
 
-    @api.get("/films/{id}", response_class=Response, responses=_file_of(*FILM_TYPES.values()))
+    @api.get("/films/{id}", response_class=Response, responses=file_of(*FILM_TYPES.values()))
     def get_film(id: Id) -> FileResponse:
         path = films.find(id)
         return FileResponse(path, media_type=FILM_TYPES[path.suffix[1:]], filename=f"faces{path.suffix}")
 
-    @api.get("/styles/{id}", response_class=Response, responses=_file_of("application/octet-stream"))
+    @api.get("/styles/{id}", response_class=Response, responses=file_of("application/octet-stream"))
     def get_style(id: Id) -> Response:
         """What was found for a photograph, as `luoxia face edit` reads it."""
         from luoxia.generate.inversion import encoded
@@ -92,32 +91,11 @@ def faces_api(atelier: Atelier, easel: Easel, jobs: Jobs, films: Films) -> APIRo
         headers = {"Content-Disposition": 'attachment; filename="photo.w"'}
         return Response(data, media_type="application/octet-stream", headers=headers)
 
-    @api.post("/sheet", response_class=Response, responses=_file_of("image/png"))
+    @api.post("/sheet", response_class=Response, responses=file_of("image/png"))
     async def draw_sheet(ask: SheetAsk) -> Response:
         """Faces in rows, or a mixing grid with its rows and columns along the edges, as PNG."""
-        loop = asyncio.get_running_loop()
-        drawn: asyncio.Future[bytes] = loop.create_future()
-        sitter = object()
-
-        def draw(superseded: Superseded) -> bytes:
-            return _sheet(atelier, ask, superseded)
-
-        def tell(outcome: bytes | BaseException) -> None:
-            def settle() -> None:
-                if drawn.done():
-                    return
-                if isinstance(outcome, BaseException):
-                    drawn.set_exception(outcome)
-                else:
-                    drawn.set_result(outcome)
-
-            loop.call_soon_threadsafe(settle)
-
-        easel.ask(sitter, "sheet", draw, tell)
-        try:
-            return Response(await drawn, media_type="image/png")
-        finally:
-            easel.leave(sitter)
+        drawn = await easel.drawn(lambda superseded: _sheet(atelier, ask, superseded))
+        return Response(drawn, media_type="image/png")
 
     return api
 
@@ -159,7 +137,3 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
     file = io.BytesIO()
     grid(pictures, columns, enlarge=ask.enlarge).save(file, "PNG")
     return file.getvalue()
-
-
-def _file_of(*types: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in types}}}

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic_core import PydanticCustomError
 
 from luoxia.server.fields import Incoming
-from luoxia.server.schemas import Bilingual, ErrorDetail
+from luoxia.server.pictures import BODY
+from luoxia.server.schemas import Bilingual
+from luoxia.server.sitting import Told
 
 LARGEST_SEED = 2**32 - 1  # published seeds are those of numpy.random.RandomState
 MOST_FACES, MOST_SIDE, MOST_KEYS, MOST_FRAMES = 36, 6, 24, 120
-PICTURE = 6 << 20  # bytes of a photograph
-BODY = PICTURE * 4 // 3 + (64 << 10)  # bytes of the request that carries it, in base64
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Steps = Annotated[float, Field(ge=-10, le=10)]
@@ -97,30 +97,6 @@ class LiveAsk(Incoming):
     slot: Literal["portrait", "gallery", "grid", "journey", "past"]
     model: Name
     what: What
-
-
-class Told(BaseModel):
-    """Every field is there in what is sent, also one with a default."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-
-class LiveAnswer(Told):
-    """The head of an answer, as JSON behind four bytes with its length; the pictures follow, one after the other."""
-
-    n: int
-    slot: str
-    type: Literal["image/webp"] = "image/webp"
-    sizes: list[int] = Field(description="bytes of each picture")
-    seconds: float = Field(description="that drawing took")
-
-
-class LiveRefusal(BaseModel):
-    """A message in place of pictures, as text."""
-
-    n: int | None
-    slot: str | None
-    error: ErrorDetail
 
 
 class SheetAsk(Incoming):

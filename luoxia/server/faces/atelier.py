@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 import threading
 from collections import OrderedDict
@@ -10,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from luoxia.core.errors import MalformedFileError, UnknownModelError, UserError
+from luoxia.core.errors import UnknownModelError, UserError
+from luoxia.server.easel import Superseded, SupersededError
 from luoxia.server.errors import NotFoundError
 from luoxia.server.faces.asks import Face, Grid, Journey, Layers, Origin, Single
-from luoxia.server.faces.easel import Superseded, SupersededError
+from luoxia.server.shelf import Shelf, identity, use_threads
 from luoxia.weights import catalogue
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"  # as the room of weights calls it, which brings PyTorch
 MODELS, STYLES = 2, 32  # that are kept in memory
-SMALL = 128  # pixels up to which one thread draws
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,11 @@ class Style:
     ws: Tensor  # (1, num_ws, w_dim)
 
 
-@dataclass
-class _Opened:
-    portraits: Portraits
-    weights: tuple[int, int]  # its file's identity
-
-
 class Atelier:
     """May be used from several threads; what it hands out is read only."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
-        self._runtime: Runtime | None = None
-        self._opened: OrderedDict[str, _Opened] = OrderedDict()
+        self._shelf = Shelf(self.told, _weights, _opened, most=MODELS, threads=threads)
         self._styles: OrderedDict[str, Style] = OrderedDict()
         self._kept: dict[tuple[Path, tuple[int, int]], Path] = {}  # where directions of weights lie
         self._learned: dict[tuple[Path, tuple[int, int]], list[Direction]] = {}
@@ -61,7 +52,8 @@ class Atelier:
     def names(self) -> list[str]:
         """Models that draw and are here: the catalogue's, then the user's own."""
         known = [e.id for e in catalogue.CATALOGUE.values() if e.kind == "pictures" and catalogue.is_here(e)]
-        return [*known, *(name for name in catalogue.own() if name not in catalogue.CATALOGUE)]
+        own = catalogue.own(("stylegan", "stylegan3"))
+        return [*known, *(name for name in own if name not in catalogue.CATALOGUE)]
 
     def told(self, model: str) -> StyleGANFolder:
         """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
@@ -79,13 +71,9 @@ class Atelier:
         return stylegan_folder.read(catalogue.place(model), model)
 
     def portraits(self, model: str) -> Portraits:
-        """The model, ready to draw on the thread that asks for it.
-
-        Of small pictures, a second thread saves less than waiting for it costs where the browser, a text or other work
-        has the other core: then 10 ms have been seen to become a second, and a search of 4 seconds one of 70.
-        """
-        portraits = self._open(model).portraits
-        _use_threads(1 if portraits.config.size <= SMALL else portraits.runtime.threads)
+        """The model, ready to draw on the thread that asks for it."""
+        portraits = self._shelf.open(model)
+        use_threads(portraits.config.size, portraits.runtime.threads)
         return portraits
 
     def directions(self, told: StyleGANFolder) -> list[Direction] | None:
@@ -94,13 +82,13 @@ class Atelier:
 
         weights = told.folder / WEIGHTS
         with self._lock:
-            key = weights, _identity(weights)
+            key = weights, identity(weights)
             path = self._kept.get(key)
             if path is None:  # its name has the hash of all weights in it
                 path = self._kept[key] = told.kept_directions()
             if not path.is_file():
                 return None
-            stamp = path, _identity(path)
+            stamp = path, identity(path)
             if stamp not in self._learned:
                 self._learned = {stamp: learned.read(path), **dict(list(self._learned.items())[:7])}
             return self._learned[stamp]
@@ -109,7 +97,7 @@ class Atelier:
         """The id by which a face can name this style from now on, until the session ends or newer ones push it out."""
         from luoxia.generate.inversion import ready
 
-        own = self._open(inversion.model).portraits.twin()
+        own = self._shelf.open(inversion.model).twin()
         tensors = {"ws": inversion.ws} | {f"noise.{name}": map for name, map in inversion.noise.items()}
         style = Style(inversion, own, ready(own, tensors, Path(inversion.model)))
         id = secrets.token_urlsafe(9)
@@ -200,37 +188,15 @@ class Atelier:
                 made[i] = _drawn(own, self.ws(portraits, face), superseded)[0]
         return [made[i] for i in range(len(faces))]
 
-    def _open(self, model: str) -> _Opened:
-        from luoxia.core.runtime import resolve
-        from luoxia.generate.portraits import Portraits
 
-        with self._lock:
-            opened = self._opened.get(model)
-            if opened is not None:
-                path = opened.portraits.told.folder / WEIGHTS
-                if path.is_file() and opened.weights == _identity(path):
-                    self._opened.move_to_end(model)
-                    return opened
-                del self._opened[model]
-            told = self.told(model)
-            weights = _identity(told.folder / WEIGHTS)
-            self._runtime = self._runtime or resolve(threads=self._threads)
-            opened = _Opened(Portraits(told, self._runtime), weights)
-            self._opened[model] = opened
-            while len(self._opened) > MODELS:
-                self._opened.popitem(last=False)
-            return opened
+def _weights(told: StyleGANFolder) -> Path:
+    return told.folder / WEIGHTS
 
 
-def webp(picture: np.ndarray) -> bytes:
-    """uint8 (C, H, W) without loss, at WebP's quickest."""
-    import numpy as np
-    from PIL import Image
+def _opened(told: StyleGANFolder, runtime: Runtime) -> Portraits:
+    from luoxia.generate.portraits import Portraits
 
-    plain = picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
-    file = io.BytesIO()
-    Image.fromarray(plain).convert("RGB").save(file, "WEBP", lossless=True, quality=0, method=0)
-    return file.getvalue()
+    return Portraits(told, runtime)
 
 
 def _drawn(portraits: Portraits, ws: Tensor, superseded: Superseded) -> list[np.ndarray]:
@@ -244,19 +210,6 @@ def _drawn(portraits: Portraits, ws: Tensor, superseded: Superseded) -> list[np.
     return made
 
 
-def _use_threads(count: int) -> None:
-    """So many for the products of this thread. PyTorch takes the number for threads that begin later, too; one that ends
-    at once gives those the old number back, or a text model that is loaded next would be slow."""
-    import torch
-
-    usual = torch.get_num_threads()
-    if usual != count:
-        torch.set_num_threads(count)
-        restoring = threading.Thread(target=torch.set_num_threads, args=(usual,))
-        restoring.start()
-        restoring.join()
-
-
 def _layers(portraits: Portraits, layers: Layers) -> list[int]:
     count = portraits.config.num_ws
     if layers.last >= count:
@@ -265,12 +218,3 @@ def _layers(portraits: Portraits, layers: Layers) -> list[int]:
             f"{portraits.told.name} 的层为 0 到 {count - 1}，没有 {layers.last}",
         )
     return list(range(layers.first, layers.last + 1))
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Size and time of a file: others mean another file of the same name."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise MalformedFileError(f"{path} is missing", f"缺少 {path}") from error
-    return status.st_size, status.st_mtime_ns

@@ -8,9 +8,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 
-from luoxia.server.errors import BusyError, NotFoundError, StoppingError
+from luoxia.server.errors import BusyError, NotFoundError
 from luoxia.server.faces.asks import JobEvent
 from luoxia.server.refusals import describe, log_unexpected
+from luoxia.server.worker import Worker
 
 LOOK_EVERY = 0.1  # seconds; progress in between is skipped, the latest is what counts
 PLACES, KEPT = 4, 32  # pieces of work that may wait, and finished ones whose outcome can be asked for
@@ -69,16 +70,12 @@ class Jobs:
         self._known: OrderedDict[str, Job] = OrderedDict()
         self._waiting: list[Job] = []
         self._running: Job | None = None
-        self._changed = threading.Condition()
-        self._worker: threading.Thread | None = None
-        self._closed = False
+        self._worker = Worker("luoxia-faces", self._next, self._run)
 
     def start(self, work: Work, *, once: str | None = None) -> Job:
         """Queue the work; or join the one under way of the same name, where that is wanted ``once``."""
-        with self._changed:
-            if self._closed:
-                raise StoppingError("the server is stopping", "服务器正在停止")
-            for job in [*self._waiting, *([self._running] if self._running else [])]:
+        with self._worker.putting():
+            for job in self._unfinished():
                 if once is not None and job.once == once:
                     return job
             if len(self._waiting) >= PLACES:
@@ -90,11 +87,7 @@ class Jobs:
             self._known[job.id] = job
             for old in [id for id, known in self._known.items() if known.finished][:-KEPT]:
                 del self._known[old]
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="luoxia-faces", daemon=True)
-                self._worker.start()
             self._waiting.append(job)
-            self._changed.notify_all()
             return job
 
     def find(self, id: str) -> Job:
@@ -116,22 +109,25 @@ class Jobs:
         yield job.event(reader)
 
     def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            for job in [*self._waiting, *([self._running] if self._running else [])]:
-                job.cancel()
-            self._changed.notify_all()
+        self._worker.close()
+        with self._worker.changed:
+            unfinished, waiting = self._unfinished(), self._waiting
+            self._waiting = []
+        for job in unfinished:
+            job.cancel()
+        for job in waiting:
+            job.run()  # to its end, which is at once
 
-    def join(self, seconds: float) -> None:
-        if self._worker is not None:
-            self._worker.join(seconds)
+    def join(self, seconds: float) -> bool:
+        return self._worker.join(seconds)
 
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    return
-                job = self._running = self._waiting.pop(0)
-            job.run()
-            self._running = None
+    def _unfinished(self) -> list[Job]:
+        return [*self._waiting, *([self._running] if self._running else [])]
+
+    def _next(self) -> Job | None:
+        self._running = self._waiting.pop(0) if self._waiting else None
+        return self._running
+
+    def _run(self, job: Job) -> None:
+        job.run()
+        self._running = None

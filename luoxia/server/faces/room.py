@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from luoxia.server.easel import Easel, Superseded
 from luoxia.server.faces.api import faces_api
-from luoxia.server.faces.asks import BODY, Single
+from luoxia.server.faces.asks import Single
 from luoxia.server.faces.atelier import Atelier
-from luoxia.server.faces.easel import Easel, Superseded
 from luoxia.server.faces.jobs import Jobs
-from luoxia.server.faces.live import live_api
+from luoxia.server.faces.live import faces_live
 from luoxia.server.faces.work import Films
+from luoxia.server.pictures import BODY
 
 LARGER_BODIES = {"/api/faces/photos": BODY}  # bytes
 
@@ -22,7 +23,7 @@ class Faces:
     def apis(self) -> list[APIRouter]:
         return [
             faces_api(self.atelier, self.easel, self.jobs, self.films),
-            live_api(self.atelier, self.easel),
+            faces_live(self.atelier, self.easel),
         ]
 
     def warm(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 import tempfile
 from collections import OrderedDict
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from luoxia.core.errors import UserError
 from luoxia.server.errors import NotFoundError
-from luoxia.server.faces.asks import PICTURE, FilmAsk, JobEvent, PhotoAsk
-from luoxia.server.faces.atelier import Atelier, webp
+from luoxia.server.faces.asks import FilmAsk, JobEvent, PhotoAsk
+from luoxia.server.faces.atelier import Atelier
 from luoxia.server.faces.jobs import Report, Work
+from luoxia.server.pictures import in_base64, webp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,7 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
         from luoxia.generate import inversion
 
         portraits = atelier.portraits(ask.model)
-        target, others = _framed(_decoded(ask.picture), portraits.config.size, as_is=ask.as_is)
+        target, others = _framed(in_base64(ask.picture), portraits.config.size, as_is=ask.as_is)
         report(JobEvent(state="working", total=ask.steps, target=_shown(target)))
         if portraits.config.channels != len(target):
             target = target.mean(0, keepdims=True).round().astype(target.dtype)
@@ -143,19 +143,6 @@ def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
 
 def _counted(report: Report):
     return lambda done, total: report(JobEvent(state="working", done=done, total=total))
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UserError("the picture is not base64", "图片不是 base64 编码") from error
-    if len(data) > PICTURE:
-        raise UserError(
-            f"the picture is larger than {PICTURE >> 20} MiB; make it smaller",
-            f"图片超过 {PICTURE >> 20} MiB；请缩小",
-        )
-    return data
 
 
 def _framed(data: bytes, size: int, *, as_is: bool) -> tuple[np.ndarray, int]:

@@ -38,6 +38,20 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
   return response;
 }
 
+export function post(path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return call(path, {
+    ...init,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+/** What went wrong, as a reader is told it. */
+export function told(error: unknown): string {
+  return error instanceof ApiError ? error.message : String(error);
+}
+
 function refusal(body: unknown, status: number): ApiError {
   const error = (body as Partial<Schemas['ErrorAnswer']> | null)?.error;
   return new ApiError(error?.message || language.words.badAnswer(status), error?.code ?? null);
@@ -61,12 +75,7 @@ export async function* streamed<T>(response: Response): AsyncGenerator<T, void> 
 }
 
 export async function* chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
-  const response = await call('/v1/chat/completions', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(request),
-    signal,
-  });
+  const response = await post('/v1/chat/completions', request, { signal });
   yield* streamed<ChatChunk>(response);
 }
 

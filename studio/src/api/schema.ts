@@ -325,6 +325,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/draw/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Draw Models
+         * @description Models that draw from words, and what they can be told.
+         */
+        get: operations["list_draw_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/draw/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Picture
+         * @description A picture of the user's own as the model sees it, to be completed or varied.
+         */
+        post: operations["read_picture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/draw/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write File
+         * @description One picture as a file to keep: enlarged, or traced to vector graphics.
+         */
+        post: operations["write_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/generations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Images
+         * @description Pictures of a prompt.
+         */
+        post: operations["generate_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit Image
+         * @description A picture drawn anew where its mask, or the picture itself, is transparent; without either, varied towards the
+         *     prompt. Takes a form with `image`, `mask`, `prompt` and the fields of a generation.
+         */
+        post: operations["edit_image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/variations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Vary Image
+         * @description Pictures like another. Takes a form with `image` and the fields of a generation but the prompt.
+         */
+        post: operations["vary_image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image
+         * @description A picture that was asked for by its address.
+         */
+        get: operations["get_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -617,6 +758,45 @@ export interface components {
             /** Others */
             others: number | null;
         };
+        /**
+         * DrawModel
+         * @description A model that draws from words. Codes mean the same to all models of one ``book``.
+         */
+        DrawModel: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            summary: components["schemas"]["Bilingual"] | null;
+            /** Publisher */
+            publisher: string | null;
+            /** Licence */
+            licence: string[];
+            /**
+             * Size
+             * @description pixels of a side
+             */
+            size: number;
+            /**
+             * Side
+             * @description codes of a side
+             */
+            side: number;
+            /** Book */
+            book: string;
+            /**
+             * Ranks
+             * @description whether a CLIP is there to choose the best by
+             */
+            ranks: boolean;
+            /**
+             * Enlarges
+             * @description whether an upscaler is there to make larger pictures by
+             */
+            enlarges: boolean;
+            /** Styles */
+            styles: components["schemas"]["Style"][];
+        };
         /** ErrorAnswer */
         ErrorAnswer: {
             error: components["schemas"]["ErrorDetail"];
@@ -697,6 +877,25 @@ export interface components {
             /** Directions */
             directions: components["schemas"]["DirectionFacts"][] | null;
         };
+        /** FileAsk */
+        FileAsk: {
+            /** Model */
+            model: string;
+            /** Codes */
+            codes: number[];
+            /**
+             * Size
+             * @description pixels of a side
+             * @default 512
+             */
+            size?: number;
+            /**
+             * Format
+             * @default png
+             * @enum {string}
+             */
+            format?: "png" | "webp" | "svg";
+        };
         /** FilmAsk */
         FilmAsk: {
             /** Model */
@@ -746,6 +945,109 @@ export interface components {
             /** Columns */
             columns: components["schemas"]["Face"][];
             layers: components["schemas"]["Layers"];
+        };
+        /**
+         * ImageFacts
+         * @description What makes an answer repeatable. ``numbers`` are the places of the pictures among the seed's, ``scores`` the cosines
+         *     of CLIP that they were chosen by.
+         */
+        ImageFacts: {
+            /** Seed */
+            seed: number;
+            /** Numbers */
+            numbers: number[];
+            /** Scores */
+            scores: number[] | null;
+            /** Seconds */
+            seconds: number;
+        };
+        /** ImageRequest */
+        ImageRequest: {
+            /** Model */
+            model?: string | null;
+            /** N */
+            n?: number | null;
+            /** Size */
+            size?: string | null;
+            /**
+             * Quality
+             * @description how many candidates CLIP chooses each picture from
+             */
+            quality?: ("low" | "medium" | "standard" | "auto" | "high" | "hd" | "xhigh" | "max") | null;
+            /** Response Format */
+            response_format?: ("b64_json" | "url") | null;
+            /** Output Format */
+            output_format?: ("png" | "webp" | "jpeg" | "svg") | null;
+            /** Seed */
+            seed?: number | null;
+            /**
+             * Guidance
+             * @default 3
+             */
+            guidance?: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Style
+             * @description one of the model's own
+             */
+            style?: string | null;
+            /** Background */
+            background?: ("auto" | "opaque") | null;
+            /** Output Compression */
+            output_compression?: unknown;
+            /** Prompt */
+            prompt: string;
+            /** Stream */
+            stream?: boolean | null;
+            /** Partial Images */
+            partial_images?: number | null;
+        };
+        /** ImageTokens */
+        ImageTokens: {
+            /** Image Tokens */
+            image_tokens: number;
+            /** Text Tokens */
+            text_tokens: number;
+        };
+        /** ImageUsage */
+        ImageUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["ImageTokens"];
+            /** Output Tokens */
+            output_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /** Images */
+        Images: {
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** Data */
+            data: components["schemas"]["MadeImage"][];
+            /**
+             * Background
+             * @default opaque
+             * @constant
+             */
+            background?: "opaque";
+            /** Output Format */
+            output_format: string;
+            /** Size */
+            size: string;
+            usage: components["schemas"]["ImageUsage"];
+            luoxia: components["schemas"]["ImageFacts"];
         };
         /** JobStarted */
         JobStarted: {
@@ -806,6 +1108,18 @@ export interface components {
              * @default null
              */
             tokens_per_second?: number | null;
+        };
+        /** MadeImage */
+        MadeImage: {
+            /** B64 Json */
+            b64_json?: string | null;
+            /** Url */
+            url?: string | null;
+            /**
+             * Revised Prompt
+             * @description as the model was told it
+             */
+            revised_prompt?: string | null;
         };
         /** Message */
         Message: {
@@ -922,6 +1236,27 @@ export interface components {
              */
             as_is?: boolean;
         };
+        /**
+         * PictureAsk
+         * @description A picture of the user's own, in base64, as the model sees it.
+         */
+        PictureAsk: {
+            /** Model */
+            model: string;
+            /** Picture */
+            picture: string;
+        };
+        /**
+         * PictureCodes
+         * @description ``free`` are the codes that a completion would draw: what is transparent, what is missing to a square, or else the
+         *     lower half.
+         */
+        PictureCodes: {
+            /** Codes */
+            codes: number[];
+            /** Free */
+            free: boolean[];
+        };
         /** PlainText */
         PlainText: {
             /**
@@ -989,6 +1324,15 @@ export interface components {
              * @default false
              */
             include_usage?: boolean;
+        };
+        /** Style */
+        Style: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Id */
+            id: string;
         };
         /** TextPart */
         TextPart: {
@@ -1096,6 +1440,95 @@ export interface components {
             message?: string;
         };
         /**
+         * DrawHead
+         * @description ``done`` of ``total`` codes are decided; of the last answer to an ask the two are equal, and ``codes``, the best
+         *     picture first where there are ``scores``, are whole.
+         */
+        DrawHead: {
+            /** N */
+            n: number;
+            /** Slot */
+            slot: string;
+            /**
+             * Type
+             * @default image/webp
+             * @constant
+             */
+            type: "image/webp";
+            /**
+             * Sizes
+             * @description bytes of each picture
+             */
+            sizes: number[];
+            /**
+             * Seconds
+             * @description that drawing took
+             */
+            seconds: number;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /**
+             * Codes
+             * @default []
+             */
+            codes: number[][];
+            /**
+             * Scores
+             * @description cosines of CLIP between picture and prompt
+             * @default null
+             */
+            scores: number[] | null;
+            /**
+             * Prompt
+             * @description as the model was told it
+             * @default
+             */
+            prompt: string;
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: components["schemas"]["Bilingual"][];
+        };
+        /**
+         * ImageEvent
+         * @description One event of a stream: pictures on the way, then the picture.
+         */
+        ImageEvent: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "image_generation.partial_image" | "image_generation.completed";
+            /** B64 Json */
+            b64_json: string;
+            /** Created At */
+            created_at: number;
+            /**
+             * Background
+             * @default opaque
+             * @constant
+             */
+            background?: "opaque";
+            /** Output Format */
+            output_format: string;
+            /** Size */
+            size: string;
+            /** Quality */
+            quality: string;
+            /**
+             * Partial Image Index
+             * @default null
+             */
+            partial_image_index?: number | null;
+            /** @default null */
+            usage?: components["schemas"]["ImageUsage"] | null;
+            /** @default null */
+            luoxia?: components["schemas"]["ImageFacts"] | null;
+        };
+        /**
          * JobEvent
          * @description How far long work is; the last one of a stream has a state that ends it.
          */
@@ -1158,10 +1591,10 @@ export interface components {
             message: string;
         };
         /**
-         * LiveAnswer
+         * LiveHead
          * @description The head of an answer, as JSON behind four bytes with its length; the pictures follow, one after the other.
          */
-        LiveAnswer: {
+        LiveHead: {
             /** N */
             n: number;
             /** Slot */
@@ -1193,6 +1626,85 @@ export interface components {
             /** Slot */
             slot: string | null;
             error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * Draw
+         * @description Pictures of the prompt; where ``given`` says so, with these codes kept and the others (-1) drawn.
+         */
+        Draw: {
+            /**
+             * Prompt
+             * @default
+             */
+            prompt?: string;
+            /**
+             * Style
+             * @description one of the model's
+             * @default null
+             */
+            style?: string | null;
+            /**
+             * Count
+             * @default 4
+             */
+            count?: number;
+            /**
+             * Choice
+             * @description candidates for each picture, of which the best by CLIP are kept
+             * @default 1
+             */
+            choice?: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Guidance
+             * @description 1 is the model's own, more holds to the prompt more closely
+             * @default 3
+             */
+            guidance?: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "draw";
+            /**
+             * Given
+             * @default null
+             */
+            given?: number[] | null;
+        };
+        /**
+         * DrawAsk
+         * @description One message to ``/api/draw/live``. In each slot only the latest is drawn; ``what`` null stops it.
+         */
+        DrawAsk: {
+            /**
+             * N
+             * @description a number of the asker's own, which the answer repeats
+             */
+            n: number;
+            /**
+             * Slot
+             * @enum {string}
+             */
+            slot: "work" | "example" | "shown" | "past" | "source";
+            /** Model */
+            model: string;
+            /** What */
+            what: (components["schemas"]["Draw"] | components["schemas"]["Vary"] | components["schemas"]["Show"]) | null;
         };
         /**
          * Journey
@@ -1239,6 +1751,80 @@ export interface components {
             model: string;
             /** What */
             what: components["schemas"]["Single"] | components["schemas"]["Grid"] | components["schemas"]["Journey"];
+        };
+        /**
+         * Show
+         * @description Pictures that were drawn before.
+         */
+        Show: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "show";
+            /** Pictures */
+            pictures: number[][];
+        };
+        /**
+         * Vary
+         * @description Pictures like another: each of its codes is drawn anew with probability ``strength``.
+         */
+        Vary: {
+            /**
+             * Prompt
+             * @default
+             */
+            prompt?: string;
+            /**
+             * Style
+             * @description one of the model's
+             * @default null
+             */
+            style?: string | null;
+            /**
+             * Count
+             * @default 4
+             */
+            count?: number;
+            /**
+             * Choice
+             * @description candidates for each picture, of which the best by CLIP are kept
+             * @default 1
+             */
+            choice?: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Guidance
+             * @description 1 is the model's own, more holds to the prompt more closely
+             * @default 3
+             */
+            guidance?: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "vary";
+            /** Codes */
+            codes: number[];
+            /**
+             * Strength
+             * @default 0.5
+             */
+            strength?: number;
         };
     };
     responses: never;
@@ -1773,6 +2359,237 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_draw_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawModel"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    read_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PictureAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureCodes"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/webp": string;
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    generate_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImageRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Images"];
+                    "text/event-stream": components["schemas"]["ImageEvent"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    edit_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Images"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    vary_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Images"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/webp": string;
+                    "image/jpeg": string;
+                    "image/svg+xml": string;
                 };
             };
             /** @description One line that says what to do */

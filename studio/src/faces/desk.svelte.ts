@@ -1,4 +1,4 @@
-import { ApiError, call } from '../api/client';
+import { call, told } from '../api/client';
 import { rollSeed } from '../parts/seeds';
 import { keep, kept } from '../shell/kept';
 import { record, text } from '../write/order';
@@ -84,7 +84,7 @@ class Desk {
       this.models = (await (await call('/api/faces/models')).json()) as FaceModel[];
       this.failure = null;
     } catch (error) {
-      this.failure = error instanceof ApiError ? error.message : String(error);
+      this.failure = told(error);
     }
   }
 

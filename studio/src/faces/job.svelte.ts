@@ -1,4 +1,4 @@
-import { ApiError, call, streamed, type Schemas } from '../api/client';
+import { call, post, streamed, told, type Schemas } from '../api/client';
 
 export type JobEvent = Schemas['JobEvent'];
 
@@ -27,14 +27,10 @@ export class Job {
     this.failure = null;
     this.event = null;
     try {
-      const response = await call(`/api/faces/${path}`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(body),
-      });
+      const response = await post(`/api/faces/${path}`, body);
       return await this.#follow(((await response.json()) as Schemas['JobStarted']).id);
     } catch (error) {
-      this.failure = error instanceof ApiError ? error.message : String(error);
+      this.failure = told(error);
       return null;
     }
   }

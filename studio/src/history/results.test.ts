@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { initialSampling } from '../write/order';
-import { allResults, forgetResult, keepResult, matching, type Result } from './results';
+import { results, searched, type Result } from './results';
+import { matching } from './store';
 
 /** What a browser's storage does, with a limit to run into. */
 class Storage {
@@ -47,47 +48,47 @@ describe('results', () => {
   test('come back as they were, the newest first', () => {
     const first = result('a', 1);
     const second = result('b', 2, { shape: { kind: 'choices', text: 'x\ny' } });
-    expect(keepResult(first) && keepResult(second)).toBe(true);
-    expect(allResults()).toEqual([second, first]);
-    forgetResult('b');
-    expect(allResults()).toEqual([first]);
+    expect(results.keep(first) && results.keep(second)).toBe(true);
+    expect(results.all()).toEqual([second, first]);
+    results.forget('b');
+    expect(results.all()).toEqual([first]);
   });
 
   test('written only in part come back as interrupted', () => {
-    keepResult(result('a', 1, { finish: null }));
-    expect(allResults()[0]?.finish).toBe('interrupted');
+    results.keep(result('a', 1, { finish: null }));
+    expect(results.all()[0]?.finish).toBe('interrupted');
   });
 
   test('that are damaged are passed over', () => {
     localStorage.setItem('luoxia.result.x', '{"seed":');
     localStorage.setItem('luoxia.result.y', '{"seed":-1,"at":1,"text":"t"}');
-    keepResult(result('a', 1));
-    expect(allResults().map(({ id }) => id)).toEqual(['a']);
+    results.keep(result('a', 1));
+    expect(results.all().map(({ id }) => id)).toEqual(['a']);
   });
 
   test('are bounded in number', () => {
-    for (let n = 0; n < 505; n++) keepResult(result(`r${n}`, n));
-    expect(allResults()).toHaveLength(500);
-    expect(allResults().at(-1)?.at).toBe(5);
+    for (let n = 0; n < 505; n++) results.keep(result(`r${n}`, n));
+    expect(results.all()).toHaveLength(500);
+    expect(results.all().at(-1)?.at).toBe(5);
     expect(Object.keys(localStorage)).toHaveLength(500);
   });
 
   test('make room by dropping the oldest', () => {
     vi.stubGlobal('localStorage', new Storage(5000));
-    for (let n = 0; n < 40; n++) expect(keepResult(result(`r${n}`, n))).toBe(true);
-    expect(allResults()[0]?.id).toBe('r39');
+    for (let n = 0; n < 40; n++) expect(results.keep(result(`r${n}`, n))).toBe(true);
+    expect(results.all()[0]?.id).toBe('r39');
   });
 
   test('live without storage', () => {
     vi.stubGlobal('localStorage', undefined);
-    expect(keepResult(result('a', 1))).toBe(false);
-    expect(allResults()).toEqual([]);
+    expect(results.keep(result('a', 1))).toBe(false);
+    expect(results.all()).toEqual([]);
   });
 });
 
 test('a search needs every word, anywhere', () => {
-  const results = [result('a', 2, { prompt: 'Autumn Water' }), result('b', 1, { text: '秋水' })];
-  expect(matching(results, 'water AUTUMN').map(({ id }) => id)).toEqual(['a']);
-  expect(matching(results, '秋水').map(({ id }) => id)).toEqual(['b']);
-  expect(matching(results, ' ')).toHaveLength(2);
+  const made = [result('a', 2, { prompt: 'Autumn Water' }), result('b', 1, { text: '秋水' })];
+  expect(matching(made, 'water AUTUMN', searched).map(({ id }) => id)).toEqual(['a']);
+  expect(matching(made, '秋水', searched).map(({ id }) => id)).toEqual(['b']);
+  expect(matching(made, ' ', searched)).toHaveLength(2);
 });

@@ -12,8 +12,47 @@ export interface Where {
   running: boolean;
 }
 
-/** A page that answers some wishes in its own way puts a listener here while it is shown; true when it did. */
-export const wishes: { take: ((wish: Wish) => boolean) | null } = { take: null };
+/** The page that is shown: whether it makes something just now, and how it answers wishes; true when it did. */
+export interface Shown {
+  running: () => boolean;
+  take: (wish: Wish) => boolean;
+}
+
+let page: Shown | null = null;
+
+/** For a page's `onMount`; what it returns takes the page away again. */
+export function shows(shown: Shown): () => void {
+  page = shown;
+  return () => {
+    if (page === shown) page = null;
+  };
+}
+
+/** What pages with a prompt have in common: Esc stops, arrows walk through results. */
+export function walking(results: {
+  running: unknown;
+  stop: () => void;
+  walk: (step: 1 | -1) => void;
+}): Shown {
+  return {
+    running: () => results.running !== null,
+    take: (wish) => {
+      if (wish === 'stop') results.stop();
+      else if (wish === 'older') results.walk(1);
+      else if (wish === 'newer') results.walk(-1);
+      else return false;
+      return true;
+    },
+  };
+}
+
+export function running(): boolean {
+  return page?.running() ?? false;
+}
+
+export function takes(wish: Wish): boolean {
+  return page?.take(wish) ?? false;
+}
 
 /** Keys without modifiers; the caller has seen to input methods and open dialogs. */
 export function wishOf(key: string, where: Where): Wish | null {

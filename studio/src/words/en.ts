@@ -5,7 +5,7 @@ export const en = {
   // shell
   studio: 'Luoxia studio',
   pages: 'Pages',
-  page: { write: 'Write', faces: 'Faces', models: 'Models' } satisfies Record<PageName, string>,
+  page: { write: 'Write', draw: 'Draw', faces: 'Faces', models: 'Models' } satisfies Record<PageName, string>,
   skip: 'Skip to the work',
   history: 'History',
   keys: 'Keys',
@@ -160,6 +160,90 @@ export const en = {
   loading: 'Loading',
   notHereShort: 'not here yet',
 
+  // draw
+  draw: {
+    placeholder: 'What shall be drawn?',
+    make: 'Draw',
+    tries: [
+      'a red heart with an arrow',
+      'a cat wearing sunglasses',
+      'a blue rocket on a yellow circle',
+      'three strawberries',
+    ],
+    drawing: 'Drawing',
+    exampleNote: 'An example, drawn on this machine',
+    again: 'Again',
+    againHint: 'Once more from the same prompt and settings',
+    redo: 'Draw it',
+    otherModel: (model: string) =>
+      `Drawn by ${model} as it was then; the model is not here any more, or was trained further.`,
+    picture: (at: number, of: number) => `Picture ${at} of ${of}`,
+    pictureOf: (prompt: string, at?: number, of?: number) =>
+      at === undefined ? `AI-generated picture: ${prompt}` : `Picture ${at} of ${of}: ${prompt}`,
+    pictures: (n: number) => (n === 1 ? '1 picture' : `${n} pictures`),
+    noPrompt: 'Without words',
+    announceStart: 'Drawing',
+    announceEnd: (n: number) => (n === 1 ? 'The picture is ready.' : `${n} pictures are ready.`),
+    seedKept: 'This seed is locked for what is drawn next',
+    seedOpen: 'A new seed is rolled each time.',
+    seedLocked: 'The same seed and settings give the same pictures.',
+
+    style: 'Style',
+    anyStyle: 'Any style',
+    inStyle: (style: string) => `${style} style`,
+    knob: {
+      count: 'Pictures',
+      choice: 'Best of',
+      guidance: 'Guidance',
+    },
+    knobHint: {
+      count: 'Each follows from the seed and from its own number.',
+      choice: 'Candidates for each picture; CLIP keeps those that fit the prompt best.',
+      guidance: 'Higher holds to the prompt more closely; 1 is the model alone.',
+      temperature: 'Higher is bolder; 0 always takes the likeliest.',
+      top_p: 'Only the likeliest that make up this share; 1 is off.',
+    },
+    noRanking: 'This model has no CLIP: pictures come in the order of their seed.',
+    told: 'Read as',
+    scores: 'CLIP similarity',
+    took: 'Took',
+
+    source: 'Begins with',
+    sourcePicture: 'The picture to begin with, as the model sees it',
+    ownPicture: 'Begin with a picture',
+    noSource: 'Begin without a picture',
+    complete: 'Redraw a part',
+    completeHint: 'Keep the rest of this picture exactly',
+    vary: 'Vary',
+    varyHint: 'Pictures like this one',
+    strength: 'Strength',
+    strengthHint: 'How much of the picture is drawn anew.',
+    board: 'Squares to redraw; arrows move, space marks',
+    square: (row: number, column: number) => `Row ${row}, column ${column}`,
+    markHint: 'Mark what to redraw: press and drag over the picture.',
+    marked: (n: number, of: number) => `${n} of ${of} squares will be redrawn.`,
+    part: { lower: 'Lower half', right: 'Right half', middle: 'Middle', none: 'Nothing' },
+    nothingMarked: 'Nothing is marked to be redrawn: press and drag over the picture, or vary it.',
+    allMarked: 'All of it is marked: leave a part to go on from, or begin without a picture.',
+
+    large: 'Enlarge',
+    largeHint: 'See it large; save it as PNG or SVG',
+    format: 'Format',
+    formatOf: { png: 'Picture (PNG)', svg: 'Vector (SVG)' },
+    size: 'Size',
+    softHint: (model: string) => `${model} has no upscaler: it is enlarged smoothly, and stays soft.`,
+    svgHint: 'Traced: patches of one colour with smooth outlines, sharp at any size.',
+    save: (format: string) => `Save the ${format}`,
+    file: 'drawing',
+    toFaces: 'To Faces',
+    toFacesHint: 'Find it among the faces that a model can make',
+
+    noModel: 'No model that draws from words is on this machine yet',
+    trainOne: 'Train one here; the set of icons is fetched and drawn on the way:',
+    thenHere: 'The second run can be tried from its first checkpoint on.',
+    historySearch: 'Search prompts',
+  },
+
   // faces
   faces: {
     tab: { explore: 'Explore', mix: 'Mix', morph: 'Morph', photo: 'Photo' },
@@ -186,9 +270,8 @@ export const en = {
     downloadHint: 'As PNG, eight times as large',
     toMix: 'Mix it',
     toMorph: 'Add to the film',
+    toDraw: 'Draw with it',
     added: 'Added',
-    crowded:
-      'Too many pages are connected to the server. Close some of them; this one tries again by itself.',
     sliders: 'Controls',
     face: 'Face',
     fromPhoto: 'This face was found for a photograph.',
@@ -287,7 +370,6 @@ export const en = {
     qualityOf: { quick: 'Quick', good: 'Good', best: 'Best' },
     asIs: 'Take the middle of the picture, without looking for a face',
     cancel: 'Stop',
-    notPicture: 'This file is no picture that the browser can read.',
     needsEyes: (model: string) => `Photographs are compared with ${model}, which is not on this machine yet.`,
     announceFound: 'The photograph was found.',
 
@@ -309,6 +391,8 @@ export const en = {
 
   // failures
   noServer: 'The server does not answer. Start it again with “luoxia serve”, then try once more.',
+  crowded: 'Too many pages are connected to the server. Close some of them; this one tries again by itself.',
+  notPicture: 'This file is no picture that the browser can read.',
   brokeOff: 'The connection broke off before the answer was complete.',
   badAnswer: (status: number) => `The server answered with status ${status} and no explanation.`,
   storageFull: 'The browser has no room left for history; this result is not kept.',

@@ -1,13 +1,13 @@
 import type { Model } from '../api/client';
 import { catalogue } from '../models/catalogue.svelte';
 import { keep, kept } from '../shell/kept';
-import { isSeed, rollSeed } from '../parts/seeds';
+import { Seeded } from '../parts/seeded.svelte';
 import { initialSampling, orderFrom, record, text, type Order, type ShapeName } from './order';
 
 const NAME = 'write';
 
 /** What lies on the desk: the order being prepared and its seed. It is there again when the tab comes back. */
-export class Desk {
+export class Desk extends Seeded {
   chosen = $state(''); // a model's id; empty for the server's default
   prompt = $state('');
   system = $state('');
@@ -15,19 +15,15 @@ export class Desk {
   sampling = $state(initialSampling());
   shape: ShapeName = $state('none');
   drafts: Record<ShapeName, string> = $state({ none: '', json: '', regex: '', choices: '' });
-  seed = $state(rollSeed());
-  locked = $state(false);
 
   constructor() {
+    super();
     const stored = record(kept(NAME));
     this.take(orderFrom(stored));
     this.prompt = text(stored['prompt']);
     const drafts = record(stored['drafts']);
     for (const kind of ['json', 'regex', 'choices'] as const) this.drafts[kind] ||= text(drafts[kind]);
-    if (isSeed(stored['seed']) && stored['locked'] === true) {
-      this.seed = stored['seed'];
-      this.locked = true;
-    }
+    this.restore(stored);
   }
 
   get model(): Model | undefined {
@@ -56,17 +52,6 @@ export class Desk {
     this.shape = order.shape.kind;
     if (order.shape.kind !== 'none') this.drafts[order.shape.kind] = order.shape.text;
     if (seed !== undefined) this.lock(seed);
-  }
-
-  lock(seed: number): void {
-    this.seed = seed;
-    this.locked = true;
-  }
-
-  /** The seed of the next answer: the locked one, or a new one, which then shows. */
-  nextSeed(): number {
-    if (!this.locked) this.seed = rollSeed();
-    return this.seed;
   }
 
   save(): void {

@@ -1,6 +1,7 @@
-import { ApiError, chat, isAbort, status } from '../api/client';
+import { ApiError, chat, isAbort, status, told } from '../api/client';
 import { history } from '../history/history.svelte';
 import type { Result } from '../history/results';
+import { Walk } from '../history/walk.svelte';
 import { catalogue } from '../models/catalogue.svelte';
 import { language } from '../words/language.svelte';
 import { EXAMPLE } from './example';
@@ -13,34 +14,23 @@ const ASK_WHY_AFTER = 400;
 export type Waiting = 'reading' | 'loading' | 'queued';
 
 /** The answer being written, and which one is shown. It goes on while another page is looked at. */
-class Writing {
-  running: Result | null = $state(null);
+class Writing extends Walk<Result> {
   waiting: Waiting | null = $state(null); // for what, until the first word
   failure: string | null = $state(null);
-  shownId: string = $state(history.results[0]?.id ?? EXAMPLE.id);
 
   #abort: AbortController | null = null;
 
-  /** All that arrows walk through, the newest first; the example is the oldest. */
-  get all(): Result[] {
-    const past = history.results.filter(({ id }) => id !== this.running?.id);
-    return [...(this.running ? [this.running] : []), ...past, EXAMPLE];
+  constructor() {
+    super();
+    this.shownId = history.results[0]?.id ?? EXAMPLE.id;
   }
 
-  get position(): number {
-    return Math.max(
-      0,
-      this.all.findIndex(({ id }) => id === this.shownId),
-    );
+  protected get past(): Result[] {
+    return history.results;
   }
 
-  get shown(): Result {
-    return this.all[this.position] ?? EXAMPLE;
-  }
-
-  /** One step: 1 to an older result, -1 to a newer one. */
-  walk(step: 1 | -1): void {
-    this.shownId = this.all[this.position + step]?.id ?? this.shownId;
+  protected get example(): Result {
+    return EXAMPLE;
   }
 
   stop(): void {
@@ -79,7 +69,7 @@ class Writing {
       if (isAbort(error)) result.finish = 'cancelled';
       else {
         result.finish = 'interrupted';
-        this.failure = error instanceof ApiError ? error.message : String(error);
+        this.failure = told(error);
         if (error instanceof ApiError && error.code === 'model_not_here') void catalogue.load();
       }
     } finally {

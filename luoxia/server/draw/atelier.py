@@ -1,0 +1,272 @@
+"""Models that draw from words, and what they make of what is asked for."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from luoxia.core.errors import UnknownModelError, UserError
+from luoxia.core.language import Text
+from luoxia.server.draw.asks import Draw, FileAsk, PictureCodes, Vary, Wish
+from luoxia.server.easel import Superseded, SupersededError
+from luoxia.server.pictures import image
+from luoxia.server.shelf import Identity, Shelf, identity, use_threads
+from luoxia.weights import catalogue
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from luoxia.core.runtime import Runtime
+    from luoxia.generate.drawing import Drawing, Pictures
+    from luoxia.weights.drawing_folder import DrawingFolder
+
+T = TypeVar("T")
+PREVIEW_EVERY = 0.08  # seconds
+PREVIEW_SHARE = 4  # pictures on the way may take a quarter of the time that codes take
+
+Preview = Callable[
+    ["np.ndarray", int, int], None
+]  # hears pictures on the way, and how many codes of how many there are
+
+
+class Atelier:
+    """May be used from several threads; what it hands out is read only."""
+
+    def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
+        self._folders = {folder.resolve().name: folder for folder in folders}
+        self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
+        self._known: dict[str, tuple[Identity, DrawingFolder]] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Models that draw from words and are here: those that the server was started with, the catalogue's, then the
+        user's own."""
+        known = [e.id for e in catalogue.CATALOGUE.values() if e.kind == "drawings" and catalogue.is_here(e)]
+        own = [name for name in catalogue.own(["drawing"]) if name not in catalogue.CATALOGUE]
+        return list(dict.fromkeys([*self._folders, *known, *own]))
+
+    def told(self, model: str) -> DrawingFolder:
+        """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
+        from luoxia.weights import drawing_folder
+
+        if model not in self.names():
+            raise _unknown(model, self.names())
+        entry = catalogue.CATALOGUE.get(model)
+        folder = self._folders.get(model)
+        if folder is None:
+            folder = catalogue.path_of(entry).parent if entry else catalogue.place(model)
+        seen = identity(_newest(folder))
+        with self._lock:
+            known = self._known.get(model)
+            if known is None or known[0] != seen:  # its files' hashes are looked at once
+                known = self._known[model] = seen, drawing_folder.find(self._folders.get(model, model))
+            return known[1]
+
+    def drawing(self, model: str) -> Drawing:
+        """The model, ready to draw on the thread that asks for it."""
+        drawing = self._shelf.open(model)
+        use_threads(drawing.size, drawing.runtime.threads)
+        return drawing
+
+    def draw(self, model: str, what: Draw | Vary, superseded: Superseded, preview: Preview) -> Pictures:
+        """Pictures of what is asked for; :class:`SupersededError` as soon as nobody waits for them."""
+        import numpy as np
+
+        from luoxia.generate.codes import Knobs
+
+        drawing = self.drawing(model)
+        if superseded():
+            raise SupersededError
+        options = {
+            "seed": what.seed,
+            "knobs": Knobs(what.guidance, what.temperature, 0, what.top_p),
+            "candidates": what.count * what.choice,
+            "watch": _watched(drawing, what.count, superseded, preview),
+        }
+        text = self._text(model, what)
+        if isinstance(what, Vary):
+            codes = _checked(drawing, [what.codes])[0]
+            return drawing.vary_codes(codes, what.count, strength=what.strength, text=text, **options)
+        given = None if what.given is None else _checked(drawing, [what.given])[0]
+        if given is not None and (given >= 0).all():
+            raise UserError(
+                "nothing is to be drawn: mark a part of the picture", "没有要画的部分：请标出图片的一部分"
+            )
+        if given is not None and (given < 0).all():
+            raise UserError(
+                "nothing of the picture is kept: leave a part of it, or draw without it",
+                "没有保留图片的任何部分：请留下一部分，或直接作画",
+            )
+        return drawing.draw(
+            text, what.count, given=None if given is None else given.astype(np.int64), **options
+        )
+
+    def pixels(self, model: str, pictures: list[list[int]]) -> np.ndarray:
+        """Pictures of codes, uint8 (N, C, S, S)."""
+        drawing = self.drawing(model)
+        return drawing.pixels(_checked(drawing, pictures))
+
+    def codes(
+        self, model: str, data: bytes, *, mask: bytes | None = None, whole: bool = False
+    ) -> PictureCodes:
+        """A picture as the model sees it, and what of it is to be drawn: where ``mask`` is transparent, or the picture
+        itself is, or what it lacks to a square. ``whole`` takes its middle, and there is nothing to draw."""
+        from luoxia.data.decoding import decode, fit
+        from luoxia.generate.canvas import canvas
+
+        drawing = self.drawing(model)
+        image = _readable(decode, data).image
+        clear = _transparency(data)
+        if mask is not None:
+            _readable(decode, mask)
+            clear = _transparency(mask)
+            if clear is None:
+                raise UserError(
+                    "the mask has no transparent part: make it transparent where to draw",
+                    "遮罩没有透明部分：请将要画之处设为透明",
+                )
+        if whole or (clear is None and image.width == image.height):
+            codes = drawing.codes_of_picture(fit(image.convert("RGB"), drawing.size))
+            return PictureCodes(codes=codes.tolist(), free=[False] * len(codes))
+        on = canvas(data, drawing.size, mask=clear)
+        codes = drawing.codes_of_picture(on.pixels)
+        return PictureCodes(codes=codes.tolist(), free=on.free(drawing.dalle.config.side).tolist())
+
+    def file(self, ask: FileAsk) -> bytes:
+        """One picture as a file, larger than the model draws it."""
+        pixels = self.pixels(ask.model, [ask.codes])
+        return self.written(ask.model, pixels, ask.format, ask.size)[0]
+
+    def written(self, model: str, pixels: np.ndarray, form: str, size: int) -> list[bytes]:
+        """uint8 (N, C, S, S) as files of ``size`` pixels a side: "png", "webp", "jpeg", or "svg", which has any size."""
+        drawing = self.drawing(model)
+        if form == "svg":
+            from luoxia.generate.trace import SIZE, trace
+
+            return [trace(picture).encode() for picture in drawing.enlarged(pixels, max(SIZE, drawing.size))]
+        files = []
+        for picture in pixels if size == drawing.size else drawing.enlarged(pixels, size):
+            files.append(io.BytesIO())
+            image(picture).save(files[-1], form.upper(), **({"lossless": True} if form == "webp" else {}))
+        return [file.getvalue() for file in files]
+
+    def _text(self, model: str, what: Wish) -> str | None:
+        """What the model is told, None for no caption."""
+        if not what.prompt.strip() and what.style is None:
+            return None
+        if what.style is None:
+            return what.prompt
+        styles = self.styles(model)
+        if what.style not in styles:
+            raise UserError(
+                f"{model} knows no style {what.style!r}; it knows {', '.join(styles) or 'none'}",
+                f"{model} 没有风格 {what.style!r}；有 {'、'.join(styles) or '（无）'}",
+            )
+        from luoxia.data.icon_captions import styled
+
+        plain = what.prompt.strip()
+        if not plain:
+            return None
+        chinese = any("\u4e00" <= c <= "\u9fff" for c in plain)
+        return styled(Text(plain, plain), what.style).in_("zh" if chinese else "en")
+
+    def styles(self, model: str) -> dict[str, Text]:
+        """Words for the styles that the model's captions name, by their ids."""
+        from luoxia.data.icon_packages import STYLES
+
+        facts = self.told(model).facts
+        named = facts.get("styles")
+        if named is None:
+            named = list(STYLES) if str(facts.get("data", "")).startswith("icons") else []
+        return {name: STYLES[name] for name in named if name in STYLES}
+
+
+def _readable(read: Callable[[bytes], T], data: bytes) -> T:
+    from luoxia.data.decoding import UndecodableError
+
+    try:
+        return read(data)
+    except UndecodableError as error:
+        raise UserError(
+            f"the picture cannot be used: {error.text.en}", f"无法使用此图片：{error.text.zh}"
+        ) from error
+
+
+def _transparency(data: bytes) -> bytes | None:
+    """Of a file that was found sound: white where it is transparent, as PNG; None where it is not."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.seek(0)
+        if not opened.has_transparency_data or opened.mode == "CMYK":
+            return None
+        alpha = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return None
+    file = io.BytesIO()
+    ImageOps.invert(alpha).save(file, "PNG")
+    return file.getvalue()
+
+
+def _file(told: DrawingFolder) -> Path:
+    return _newest(told.folder)
+
+
+def _newest(folder: Path) -> Path:
+    """The file that is another one when the model is: what describes it, or the weights of a run."""
+    facts = folder / catalogue.FACTS
+    return facts if facts.is_file() else folder / "model.safetensors"
+
+
+def _opened(told: DrawingFolder, runtime: Runtime) -> Drawing:
+    from luoxia.generate.drawing import Drawing
+
+    return Drawing(told, runtime)
+
+
+def _checked(drawing: Drawing, pictures: list[list[int]]) -> np.ndarray:
+    """(N, h w) int64; they may come from a model of another book, or from anywhere."""
+    import numpy as np
+
+    count = drawing.dvae.config.codes
+    if any(len(codes) != drawing.places or max(codes) >= count for codes in pictures):
+        raise UserError(
+            f"this is no picture of {drawing.told.name}: one has {drawing.places} codes below {count}",
+            f"这不是 {drawing.told.name} 的图片：一张有 {drawing.places} 个小于 {count} 的编码",
+        )
+    return np.array(pictures, np.int64)
+
+
+def _watched(drawing: Drawing, count: int, superseded: Superseded, preview: Preview) -> Preview:
+    """Pictures of the first ``count`` that are drawn together, as often as they cost little."""
+    due = 0.0
+
+    def watch(codes: np.ndarray, done: int, total: int) -> None:
+        nonlocal due
+        if superseded():
+            raise SupersededError
+        began = time.monotonic()
+        if began < due or done == total:
+            return
+        preview(drawing.pixels(codes[:count]), done, total)
+        now = time.monotonic()
+        due = now + max(PREVIEW_EVERY, PREVIEW_SHARE * (now - began))
+
+    return watch
+
+
+def _unknown(model: str, there: list[str]) -> UserError:
+    if not there:
+        return UnknownModelError(
+            "there is no model that draws from words on this machine: train one with `luoxia train dalle`, and start "
+            "the server with `luoxia serve --draw-with RUN`",
+            "本机没有按文字作画的模型：可用 `luoxia train dalle` 训练，再以 `luoxia serve --draw-with RUN` 启动服务器",
+        )
+    return UnknownModelError(
+        f"there is no model {model!r} that draws from words; there is {', '.join(there)}",
+        f"没有按文字作画的模型 {model!r}；现有 {'、'.join(there)}",
+    )

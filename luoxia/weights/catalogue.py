@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from luoxia.core.errors import FetchError, ModelNotHereError, UnknownModelError
+from luoxia.core.errors import FetchError, ModelNotHereError, UnknownModelError, UserError
 from luoxia.core.folder import home, write_atomically
 from luoxia.core.language import Text
 from luoxia.core.progress import readable_size
@@ -258,6 +259,18 @@ def bundled() -> Path:
 def place(name: str) -> Path:
     """Where a model of the user's own lies."""
     return home() / "models" / name
+
+
+def new_place(name: str) -> Path:
+    """Where a new model of the user's own will lie. Raises :class:`UserError` for a name that is taken or no name."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+        raise UserError(
+            f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
+            f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
+        )
+    if name in CATALOGUE or (place(name) / FACTS).exists():
+        raise UserError(f"there is a model {name} already", f"已有模型 {name}")
+    return place(name)
 
 
 def own(families: Collection[str] = ()) -> list[str]:

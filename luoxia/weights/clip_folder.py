@@ -7,7 +7,6 @@ drawing model the parts are ``model.json``, ``clip.safetensors`` and ``tokenizer
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,13 @@ import tokenizers
 import torch
 from safetensors.torch import save
 
-from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError, UserError
+from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError
 from luoxia.core.folder import write_atomically
 from luoxia.models.captions import BEGIN, END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.clip_tokenizer import CLIPTokenizer, ReadsTexts
 from luoxia.weights import catalogue, clip_huggingface
-from luoxia.weights.catalogue import CATALOGUE, FACTS, own, place
+from luoxia.weights.catalogue import CATALOGUE, FACTS, new_place, own, place
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, DRAWING = 1, "clip", "drawing"
@@ -164,14 +163,7 @@ def is_one(source: Path) -> bool:
 
 def keep(source: Path, name: str) -> CLIPFolder:
     """Lay the CLIP in ``source`` down under ``name``. Raises :class:`UserError` for a name that is taken or no name."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
-        raise UserError(
-            f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
-            f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
-        )
-    folder = place(name)
-    if name in CATALOGUE or (folder / FACTS).exists():
-        raise UserError(f"there is a model {name} already", f"已有模型 {name}")
+    folder = new_place(name)
     given = find(source)
     published = bool(given.facts.get("published"))
     told = {"source": f"imported from {source.resolve().name}"} if published else {"source": "trained here"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.folder import write_atomically
 from luoxia.models.openai_dvae import OpenAIDVAE, OpenAIDVAEConfig
 from luoxia.weights import drawing_folder
-from luoxia.weights.catalogue import CATALOGUE, FACTS, place
+from luoxia.weights.catalogue import FACTS, new_place
 from luoxia.weights.module_archive import read_module
 from luoxia.weights.state_dict import fill, read_state_dict
 
@@ -57,14 +56,7 @@ def read(source: Path) -> OpenAIDVAE:
 
 def keep(source: Path, name: str) -> OpenAIDVAE:
     """Lay the dVAE in ``source`` down under ``name``. Raises :class:`UserError` for a name that is taken or no name."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
-        raise UserError(
-            f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
-            f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
-        )
-    folder = place(name)
-    if name in CATALOGUE or (folder / FACTS).exists():
-        raise UserError(f"there is a model {name} already", f"已有模型 {name}")
+    folder = new_place(name)
     network = read(source)
     data = save(network.state_dict())
     with write_atomically(folder / "dvae.safetensors") as file:

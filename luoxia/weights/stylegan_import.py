@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.weights import stylegan_folder, stylegan_pickle
-from luoxia.weights.catalogue import CATALOGUE, FACTS, place
+from luoxia.weights.catalogue import new_place
 from luoxia.weights.state_dict import read_state_dict
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
@@ -17,14 +16,7 @@ from luoxia.weights.stylegan_folder import StyleGANFolder
 def keep(source: Path, name: str) -> StyleGANFolder:
     """Lay the model in ``source`` down under ``name``. Raises :class:`UserError` for a name that is taken or no name,
     ``MalformedFileError`` for a source that holds no StyleGAN."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
-        raise UserError(
-            f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
-            f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
-        )
-    folder = place(name)
-    if name in CATALOGUE or (folder / FACTS).exists():
-        raise UserError(f"there is a model {name} already", f"已有模型 {name}")
+    folder = new_place(name)
     if source.is_dir():
         _keep_run(source, folder)
     elif source.is_file():

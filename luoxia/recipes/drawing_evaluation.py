@@ -10,15 +10,13 @@ luoxia evaluate icons-64 --judge RUN -o icons-64-report
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from PIL.Image import Image
 
 from luoxia.core import language
 from luoxia.core.errors import UserError
@@ -35,45 +33,15 @@ from luoxia.evaluate.memorisation import above_nearest
 from luoxia.evaluate.neighbours import nearest
 from luoxia.generate.codes import Knobs
 from luoxia.generate.drawing import Drawing
-from luoxia.models.captions import CaptionTokenizer
-from luoxia.models.clip import CLIP
+from luoxia.generate.sight import Sight
 from luoxia.recipes.evaluation_page import shown
 from luoxia.recipes.names import name
 from luoxia.train.engine import Note
-from luoxia.weights import drawing_folder
+from luoxia.weights import clip_folder
 
 KNOWN, CANDIDATES = 200, 8  # captions of training, and pictures drawn for each, of which CLIP keeps one
 COPIES = 32  # drawn pictures shown above the training pictures that are nearest to them
 LOOKED_AT = 4_000  # training pictures among which these are looked for, besides those of the same captions
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A CLIP, and the name that it is known by."""
-
-    name: str
-    clip: CLIP
-    tokenizer: CaptionTokenizer
-    device: torch.device
-
-    @classmethod
-    def open(cls, name_or_path: str, runtime: Runtime) -> Judge:
-        part = drawing_folder.find(name_or_path).part("clip")
-        return cls(part.name, part.network().to(runtime.device), part.reader(), runtime.device)
-
-    @torch.inference_mode()
-    def pictures(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """(N, C, S, S) uint8 -> (N, D)."""
-        parts = torch.from_numpy(np.ascontiguousarray(pixels)).split(64)
-        return torch.cat(
-            [self.clip.encode_image(p.to(self.device).float().div_(127.5).sub_(1)) for p in parts]
-        )
-
-    @torch.inference_mode()
-    def texts(self, captions: Sequence[str]) -> Tensor:
-        """N captions -> (N, D)."""
-        ids = torch.from_numpy(self.tokenizer.encode(captions, self.clip.config.block_size))
-        return torch.cat([self.clip.encode_text(p.to(self.device)) for p in ids.split(256)])
 
 
 @dataclass(frozen=True)
@@ -117,11 +85,12 @@ def evaluate(
 ) -> tuple[Path, dict[str, Any]]:
     """Draw for the captions of both groups, the best of 8 by the model's own CLIP, and judge. The folder of the results
     and what they are: ``evaluation.json``, and ``report.html`` with every picture, nothing picked."""
-    drawing, eyes = Drawing.open(source, runtime), Judge.open(judge, runtime)
+    drawing, eyes = Drawing.open(source, runtime), Sight(clip_folder.find(judge), runtime.device)
     images = image_sets.load(data, size=drawing.size)
     asked = _asked(images, seed)
-    held_out = _of_places(images, np.sort(_some(images.held_out, KNOWN, seed)))
-    groups = [_judged("held_out_pictures", *held_out, None, eyes, seed)]
+    held_out = np.sort(_some(images.held_out, KNOWN, seed))
+    real = _told(images, held_out), np.ascontiguousarray(images.images[held_out])
+    groups = [_judged("held_out_pictures", *real, None, eyes, seed)]
     for group, (captions, kinds) in asked.items():
         drawn = []
         for i, caption in enumerate(captions):
@@ -148,7 +117,7 @@ def evaluate(
 
 def _asked(images: ImageSet, seed: int) -> dict[str, tuple[tuple[str, ...], tuple[str, ...] | None]]:
     """Captions by group, every other one Chinese; those that training never composed with their kinds."""
-    captions, _ = _of_places(images, _some(images.train, 4 * KNOWN, seed))
+    captions = _told(images, _some(images.train, 4 * KNOWN, seed))
     known = tuple(dict.fromkeys(captions))[:KNOWN]
     new = tuple(c.caption.zh if i % 2 else c.caption.en for i, c in enumerate(NEW_COMBINATIONS))
     return {
@@ -157,15 +126,15 @@ def _asked(images: ImageSet, seed: int) -> dict[str, tuple[tuple[str, ...], tupl
     }
 
 
-def _of_places(images: ImageSet, places: NDArray[np.int64]) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+def _told(images: ImageSet, places: NDArray[np.int64]) -> tuple[str, ...]:
+    """Captions of the pictures at ``places``, every other one Chinese."""
     if images.captions is None:
         raise UserError(
             f"{images.name} has no captions: give data whose pictures are told",
             f"{images.name} 没有描述文字：请给带描述的数据",
         )
     captions = [images.captions[int(place)] for place in places]
-    told = tuple(c.zh if i % 2 else c.en for i, c in enumerate(captions))
-    return told, np.ascontiguousarray(images.images[places])
+    return tuple(c.zh if i % 2 else c.en for i, c in enumerate(captions))
 
 
 def _some(places: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -177,16 +146,16 @@ def _judged(
     captions: tuple[str, ...],
     pixels: NDArray[np.uint8],
     kinds: tuple[str, ...] | None,
-    judge: Judge,
+    judge: Sight,
     seed: int,
 ) -> Group:
-    seen, told = judge.pictures(pixels), judge.texts(captions)
+    seen, told = judge.of_pictures(pixels), judge.of_texts(captions)
     keys = np.unique(captions, return_inverse=True)[1]
     right = r_precision(seen, told, keys, seed=seed)
     return Group(group, captions, kinds or (group,) * len(captions), pixels, right, clip_score(seen, told))
 
 
-def _copies(groups: list[Group], images: ImageSet, judge: Judge, seed: int) -> Any:
+def _copies(groups: list[Group], images: ImageSet, judge: Sight, seed: int) -> Image:
     """The drawn pictures that come nearest to training pictures, of the same captions or others, above these."""
     pixels = np.concatenate([group.pixels for group in groups[1:]])
     asked = {caption for group in groups[1:] for caption in group.captions}
@@ -196,7 +165,7 @@ def _copies(groups: list[Group], images: ImageSet, judge: Judge, seed: int) -> A
     ]
     places = np.unique(np.concatenate([np.array(same, np.int64), _some(images.train, LOOKED_AT, seed)]))
     training = np.ascontiguousarray(images.images[places])
-    distances, indices = nearest(judge.pictures(pixels), judge.pictures(training), 3)
+    distances, indices = nearest(judge.of_pictures(pixels), judge.of_pictures(training), 3)
     return above_nearest(pixels, training, indices, np.argsort(distances[:, 0], kind="stable")[:COPIES])
 
 
@@ -207,7 +176,7 @@ HEADINGS = {
 }
 
 
-def _keep(folder: Path, report: dict[str, Any], groups: list[Group], copies: Any) -> None:
+def _keep(folder: Path, report: dict[str, Any], groups: list[Group], copies: Image) -> None:
     with write_atomically(folder / "evaluation.json") as file:
         file.write(json.dumps(report, ensure_ascii=False, indent=1).encode())
     lang = language.current()

@@ -18,9 +18,11 @@ from luoxia.core.runtime import resolve
 from luoxia.data import prepared
 from luoxia.evaluate.alignment import r_precision
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.sight import Sight
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.recipes import drawing_evaluation
-from luoxia.recipes.drawing_evaluation import NEW_COMBINATIONS, Judge
+from luoxia.recipes.drawing_evaluation import NEW_COMBINATIONS
+from luoxia.weights import clip_folder
 
 CPU = resolve("cpu", "float32", 1)
 CLIPS = CLIPConfig(
@@ -36,16 +38,16 @@ class Eyes:
     def __init__(self) -> None:
         self.known: dict[str, Tensor] = {}
 
-    def pictures(self, pixels: np.ndarray) -> Tensor:
+    def of_pictures(self, pixels: np.ndarray) -> Tensor:
         flat = torch.from_numpy(np.ascontiguousarray(pixels)).double().flatten(1) - 127
         return torch.nn.functional.normalize(flat, dim=1)
 
-    def texts(self, captions: tuple[str, ...]) -> Tensor:
+    def of_texts(self, captions: tuple[str, ...]) -> Tensor:
         return torch.stack([self.known[c] if c in self.known else self._idea(c) for c in captions])
 
     def _idea(self, caption: str) -> Tensor:
         noise = np.random.default_rng(list(caption.encode()))
-        return self.pictures(noise.integers(0, 256, (1, 3, 16, 16), np.uint8))[0]
+        return self.of_pictures(noise.integers(0, 256, (1, 3, 16, 16), np.uint8))[0]
 
 
 @pytest.fixture
@@ -63,7 +65,8 @@ def eyes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Eyes:
     monkeypatch.setattr(drawing_evaluation, "NEW_COMBINATIONS", NEW_COMBINATIONS[15:45])
     monkeypatch.setattr(drawing_evaluation, "r_precision", functools.partial(r_precision, distractors=3))
     made = Eyes()
-    monkeypatch.setattr(Judge, "open", lambda *_: made)
+    monkeypatch.setattr(drawing_evaluation.clip_folder, "find", lambda name: name)
+    monkeypatch.setattr(drawing_evaluation, "Sight", lambda *_: made)
     return made
 
 
@@ -77,7 +80,7 @@ def test_a_model_that_draws_what_it_is_told_is_told_from_one_that_does_not(eyes,
     def watched(self, text, n=1, **options):
         made = draw(self, text, n, **options)
         if text.isascii():  # only what English asks for is what is drawn
-            eyes.known[text] = eyes.pictures(made.pixels)[0]
+            eyes.known[text] = eyes.of_pictures(made.pixels)[0]
         return made
 
     monkeypatch.setattr(Drawing, "draw", watched)
@@ -114,9 +117,9 @@ def test_data_without_captions_are_refused(eyes):
 
 def test_a_judge_is_the_clip_of_a_folder(tmp_path):
     network = CLIP(dataclasses.replace(CLIPS, vocab_size=tiny_drawing.tokenizer().vocab_size)).eval()
-    judge = Judge.open(str(tiny_drawing.keep(tmp_path / "with", clip=network)), CPU)
+    judge = Sight(clip_folder.find(tiny_drawing.keep(tmp_path / "with", clip=network)))
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 16, 16), np.uint8)
     with torch.inference_mode():
         expected = network.encode_image(torch.from_numpy(pixels).float() / 127.5 - 1)
-    assert torch.allclose(judge.pictures(pixels), expected, atol=1e-6)
-    assert judge.texts(("a red square 1", "红色方块")).shape == (2, CLIPS.n_out)
+    assert np.allclose(judge.of_pictures(pixels), expected.numpy(), atol=1e-6)
+    assert judge.of_texts(("a red square 1", "红色方块")).shape == (2, CLIPS.n_out)

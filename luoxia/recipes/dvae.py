@@ -21,9 +21,9 @@ from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
 from luoxia.nn.quantise import Annealing, Quantised
 from luoxia.objectives.dvae import L1L2, DVAELoss, LogitLaplace
-from luoxia.objectives.patch_game import Adversary, Clock
+from luoxia.objectives.patch_game import Clock
 from luoxia.objectives.phase import Draw, Phase
-from luoxia.recipes.judging import judging
+from luoxia.recipes.judging import adversary, judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
@@ -94,7 +94,7 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
     moving = dvae.decoder.parameters() if given else dvae.parameters()
     optimizer = torch.optim.AdamW(moving, settings.learning_rate, (0.9, 0.99), weight_decay=1e-4)
     clock = Clock()
-    adversary = _adversary(settings, dvae, judge, clock)
+    game = adversary(settings, judge, clock, dvae.last_weight if settings.adaptive else None)
 
     def autoencode(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Quantised]:
         dvae.quantiser.anneal(clock())
@@ -106,7 +106,7 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         dvae.mean,
         perceptual(settings.perceptual, settings.perceptual_side),
         settings.perceptual,
-        adversary,
+        game,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
     after = None if settings.adversarial else clock.advance
@@ -214,19 +214,3 @@ def perceptual(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor] |
         return network.distance(made, maps)
 
     return distance
-
-
-def _adversary(
-    settings: DVAESettings, dvae: DiscreteVAE, judge: PatchDiscriminator, clock: Clock
-) -> Adversary | None:
-    if not settings.adversarial:
-        return None
-    return Adversary(
-        judge,
-        clock,
-        settings.adversarial,
-        # The discriminator has a while to learn before it is listened to.
-        settings.adversarial_from + settings.steps // 50,
-        grows=max(1, settings.steps // 20),
-        last=dvae.last_weight if settings.adaptive else None,
-    )

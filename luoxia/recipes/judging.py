@@ -10,7 +10,7 @@ from torch import Tensor
 
 from luoxia.models.patch_discriminator import PatchDiscriminator
 from luoxia.objectives.adversarial import R1
-from luoxia.objectives.patch_game import Clock, Late, PatchLoss
+from luoxia.objectives.patch_game import Adversary, Clock, Late, PatchLoss
 from luoxia.objectives.phase import Draw, Loss, Phase
 
 
@@ -18,13 +18,27 @@ class Judged(Protocol):
     """Settings of such a game."""
 
     @property
+    def steps(self) -> int: ...
+    @property
     def learning_rate(self) -> float: ...
+    @property
+    def adversarial(self) -> float: ...
     @property
     def adversarial_from(self) -> int: ...
     @property
     def r1(self) -> float: ...
     @property
     def r1_every(self) -> int: ...
+
+
+def adversary(
+    settings: Judged, judge: PatchDiscriminator, clock: Clock, last: Callable[[], Tensor] | None = None
+) -> Adversary | None:
+    """The maker's term, where it has any weight: the discriminator has a while to learn before it is listened to."""
+    if not settings.adversarial:
+        return None
+    begins, grows = settings.adversarial_from + settings.steps // 50, max(1, settings.steps // 20)
+    return Adversary(judge, clock, settings.adversarial, begins, grows, last)
 
 
 def judging(

@@ -19,11 +19,11 @@ from luoxia.models.dvae import DiscreteVAE
 from luoxia.models.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
 from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.nn.degrade import Degrade, cropped
-from luoxia.objectives.patch_game import Adversary, Clock
+from luoxia.objectives.patch_game import Clock
 from luoxia.objectives.phase import Draw, Phase
 from luoxia.objectives.upscale import UpscaleLoss
 from luoxia.recipes.dvae import perceptual
-from luoxia.recipes.judging import judging
+from luoxia.recipes.judging import adversary, judging
 from luoxia.recipes.reconstructions import Reconstructions
 from luoxia.train.engine import Training
 from luoxia.train.randomness import generator
@@ -85,16 +85,12 @@ def build(settings: UpscalerSettings, images: ImageSet, seed: int) -> Training:
             small = degrade(draw.images, draw.generator)
         return cropped(draw.images, small, settings.crop, draw.generator)
 
-    adversary = None
-    if settings.adversarial:
-        begins, grows = settings.adversarial_from + settings.steps // 50, max(1, settings.steps // 20)
-        adversary = Adversary(judge, clock, settings.adversarial, begins, grows)
     loss = UpscaleLoss(
         pair,
         lambda x: upscaler(x),
         perceptual(settings.perceptual, min(images.size, settings.crop * settings.scale)),
         settings.perceptual,
-        adversary,
+        adversary(settings, judge, clock),
     )
     optimizer = torch.optim.Adam(upscaler.parameters(), settings.learning_rate, (0.9, 0.99))
     modules: dict[str, nn.Module] = {"upscaler": upscaler}

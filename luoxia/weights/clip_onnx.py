@@ -9,24 +9,18 @@ similarities are multiplied.
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.models.captions import BEGIN
 from luoxia.models.clip import CLIP
 from luoxia.models.clip_tokenizer import CLIPTokenizer, ReadsTexts
-
-OPSET = 17  # with layer normalisation as one operation
+from luoxia.weights.onnx_graph import graph
 
 
 class _Image(nn.Module):
@@ -55,8 +49,8 @@ def export_onnx(model: CLIP, tokenizer: ReadsTexts, folder: Path) -> Path:
     pixels = torch.zeros(2, 3, c.size, c.size)
     ids = torch.full((2, c.block_size), c.end)
     files = {
-        "image.onnx": _graph(_Image(model), pixels, "pixels"),
-        "text.onnx": _graph(_Text(model), ids, "ids"),
+        "image.onnx": graph(_Image(model), {"pixels": pixels}, "vectors"),
+        "text.onnx": graph(_Text(model), {"ids": ids}, "vectors"),
         "tokenizer.json": json.dumps(tokenizer.to_json(), ensure_ascii=False).encode(),
         "clip.json": json.dumps(
             {
@@ -73,28 +67,3 @@ def export_onnx(model: CLIP, tokenizer: ReadsTexts, folder: Path) -> Path:
         with write_atomically(folder / name) as file:
             file.write(data)
     return folder
-
-
-def _graph(module: nn.Module, example: Tensor, name: str) -> bytes:
-    """By PyTorch's older exporter, which needs no package but onnx."""
-    try:
-        import_module("onnx")
-    except ImportError as error:
-        raise UserError(
-            'ONNX is written with the package onnx; install it with: pip install "luoxia[onnx]"',
-            '导出 ONNX 需要 onnx 软件包；请安装：pip install "luoxia[onnx]"',
-        ) from error
-    file: Any = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter's age, and of shapes that are fixed on purpose
-        torch.onnx.export(
-            module.eval(),
-            (example,),
-            file,
-            input_names=[name],
-            output_names=["vectors"],
-            dynamic_axes={name: {0: "n"}, "vectors": {0: "n"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return file.getvalue()

@@ -8,10 +8,7 @@ alone. What stands where is told in ``drawing.json``.
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,8 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.models.captions import BEGIN, END, PAD, SPECIALS, CaptionTokenizer
 from luoxia.models.dalle import Dalle
+from luoxia.weights.onnx_graph import graph
 
-OPSET = 17  # with layer normalisation as one operation
 FACTS = "drawing.json"
 
 
@@ -56,31 +53,12 @@ def export_folder(model: Dalle, tokenizer: CaptionTokenizer, folder: Path) -> Pa
 def export_onnx(model: Dalle, tokenizer: CaptionTokenizer, folder: Path) -> Path:
     """Write ``dalle.onnx``: ids (N, T) and codes (N, n) int64 to logits (N, n, K) of every code, each from what stands
     before it: a code's logits do not change with what is put in its place and behind it."""
-    try:
-        import_module("onnx")
-    except ImportError as error:
-        raise UserError(
-            'ONNX is written with the package onnx; install it with: pip install "luoxia[onnx]"',
-            '导出 ONNX 需要 onnx 软件包；请安装：pip install "luoxia[onnx]"',
-        ) from error
-    c, file = model.config, io.BytesIO()
-    given = torch.zeros(2, c.text_length, dtype=torch.long), torch.zeros(2, c.places, dtype=torch.long)
-    given[0][:, 0] = BEGIN
-    names = ["ids", "codes", "logits"]
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter's age, and of shapes that are fixed on purpose
-        torch.onnx.export(
-            _Codes(model).eval(),
-            given,
-            file,  # type: ignore[arg-type]
-            input_names=names[:2],
-            output_names=names[2:],
-            dynamic_axes={name: {0: "n"} for name in names},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    c = model.config
+    ids = torch.zeros(2, c.text_length, dtype=torch.long)
+    ids[:, 0] = BEGIN
+    codes = torch.zeros(2, c.places, dtype=torch.long)
     files = {
-        "dalle.onnx": file.getvalue(),
+        "dalle.onnx": graph(_Codes(model), {"ids": ids, "codes": codes}, "logits"),
         "tokenizer.json": _json(tokenizer.to_json()),
         FACTS: _json(_facts(model)),
     }

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from luoxia.core.errors import UserError
-from luoxia.data.sources import Item, Source
+from luoxia.data.items import Item
+from luoxia.data.sources import Source
 
 CAPTIONS = ("text", "caption", "prompt", "description")
 LABELS = ("label", "labels", "class", "fine_label")

@@ -41,6 +41,18 @@ class Source:
     fingerprint: str
 
 
+def find_files(place: str) -> Source:
+    """The files at ``place`` as they are: of a folder, of archives (http(s) too), or one file alone."""
+    path = Path(place).expanduser()
+    if path.is_file() and not is_tar(path.name) and not zipfile.is_zipfile(path):
+        facts = [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+        name = re.sub(r"(\.\w{1,8}){1,2}$", "", path.name) or path.name
+        return Source(name, lambda: folder_items(path.parent, [path]), path.stat().st_size, digest(facts))
+    if path.is_dir() and not all(is_tar(p.name) for p in path.iterdir()):
+        return _folder(path, beside=False)
+    return find(place)
+
+
 def find(place: str, *, fetch: bool = False) -> Source:
     """The source at ``place``: a path, shard names with ``{000..099}``, http(s) addresses, or ``hf:owner/name``.
 
@@ -104,13 +116,13 @@ def digest(facts: Any) -> str:
 # --- folders
 
 
-def _folder(root: Path) -> Source:
+def _folder(root: Path, *, beside: bool = True) -> Source:
     files = sorted(
         (Path(base, name) for base, _, names in os.walk(root, followlinks=False) for name in names),
         key=lambda p: p.relative_to(root).as_posix(),
     )
     files = [p for p in files if not p.name.startswith(".") and "__MACOSX" not in p.parts]
-    tables = [p for p in _beside(root) if p.is_file()]
+    tables = [p for p in _beside(root) if p.is_file()] if beside else []
     facts = [(p.name, p.lstat().st_size, p.lstat().st_mtime_ns) for p in tables]
     facts += [(p.relative_to(root).as_posix(), p.lstat().st_size, p.lstat().st_mtime_ns) for p in files]
 

@@ -11,9 +11,7 @@ from luoxia.core.language import Text
 
 CLEANED = {
     "line ends": Text("with other line ends, now line feeds", "换行符已统一为 LF"),
-    "control": Text(
-        "with control or invisible characters, taken out", "含控制字符或不可见字符，已去除"
-    ),
+    "control": Text("with control or invisible characters, taken out", "含控制字符或不可见字符，已去除"),
     "spaces": Text("with spaces at ends of lines or rows of empty lines", "行尾空格或多余空行已去除"),
     "nfc": Text("in another normal form, now NFC", "已规范化为 NFC"),
 }

@@ -36,7 +36,9 @@ def pairs(sketches: NDArray[np.uint32], keys: NDArray[np.uint64], places: NDArra
         key = np.ascontiguousarray(keys[:, band])[places]
         order = np.argsort(key, kind="stable")
         ordered, key = places[order], key[order]
-        same = np.flatnonzero(key[1:] == key[:-1]) + 1  # places in the order whose key is that of the one before
+        same = (
+            np.flatnonzero(key[1:] == key[:-1]) + 1
+        )  # places in the order whose key is that of the one before
         starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
         first = starts[np.searchsorted(starts, same, side="right") - 1]
         met = [np.stack([ordered[same - 1], ordered[same]], 1)]
@@ -105,5 +107,3 @@ def _join(one, other, parent):
 def _flatten(parent):
     for i in range(len(parent)):
         parent[i] = _root(parent, i)
-
-

@@ -118,7 +118,9 @@ def _json_list(pieces: Iterable[str]) -> Rows:
                 detail = getattr(error, "msg", None) or "it ends in its middle or is nested too deeply"
                 yield number + 1, Text(f"it is not JSON: {detail}", f"不是 JSON：{detail}")
                 return
-            more = "".join(piece for piece, _ in zip(read, range(max(1, (len(text) - at) >> 22)), strict=False))
+            more = "".join(
+                piece for piece, _ in zip(read, range(max(1, (len(text) - at) >> 22)), strict=False)
+            )
             ended, text, at = not more, text[at:] + more, 0
             continue
         number, at = number + 1, end

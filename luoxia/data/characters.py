@@ -7,8 +7,21 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-SCRIPTS = (
-    "none latin han kana hangul cyrillic greek arabic hebrew devanagari thai georgian armenian other".split()
+SCRIPTS: tuple[str, ...] = (
+    *(
+        "none",
+        "latin",
+        "han",
+        "kana",
+        "hangul",
+        "cyrillic",
+        "greek",
+        "arabic",
+        "hebrew",
+        "devanagari",
+        "thai",
+    ),
+    *("georgian", "armenian", "other"),
 )
 _RANGES = {
     "latin": ((0x41, 0x5B), (0x61, 0x7B), (0xAA, 0x250), (0x1E00, 0x1F00), (0xFF21, 0xFF5B)),

@@ -55,7 +55,8 @@ class Log:
     left_out: Counter[str] = field(default_factory=Counter)
     notes: dict[str, list[tuple[str, Text]]] = field(default_factory=dict)
     licences: list[str] = field(default_factory=list)
-    done: int = 0  # bytes of the source
+    done: int = 0  # bytes of files that are read ...
+    reading: int = 0  # ... and of the one at hand
 
     def leave_out(self, kind: str, name: str, why: Text) -> None:
         self.left_out[kind] += 1
@@ -87,7 +88,7 @@ def documents(source: Source, fields: tuple[str, ...], log: Log) -> Iterator[Doc
                 log.leave_out("unreadable", name, error.text)
             except BROKEN as error:
                 log.leave_out("unreadable", name, _cut_short(error).text)
-        log.done += item.size
+        log.done, log.reading = log.done + item.size, 0
 
 
 def is_text(name: str) -> bool:
@@ -119,7 +120,7 @@ def _read(item: Item, kind: str, fields: tuple[str, ...], log: Log) -> Iterator[
         if kind == "parquet":
             found: Iterator[tuple[int, Any]] = rows.parquet(raw, fields, log.files[place])
         else:
-            pieces = _pieces(file, log, place)
+            pieces = _pieces(file, item.size, log, place)
             if kind == "plain":
                 yield Document(place, 0, part, pieces)
                 return
@@ -132,7 +133,7 @@ def _read(item: Item, kind: str, fields: tuple[str, ...], log: Log) -> Iterator[
                 yield Document(place, number, part, (text,))
 
 
-def _pieces(file: IO[bytes], log: Log, place: int) -> Iterator[str]:
+def _pieces(file: IO[bytes], size: int, log: Log, place: int) -> Iterator[str]:
     """The text of a file, decoded; raises :class:`UndecodableError` where it is none."""
     head = _filled(file, PIECE)
     whole = len(head) < PIECE
@@ -141,10 +142,12 @@ def _pieces(file: IO[bytes], log: Log, place: int) -> Iterator[str]:
     if name not in ("utf-8", "utf-8-sig") and len(log.foreign) < NOTES:
         log.foreign.append((log.files[place], name))
     decoder = codecs.getincrementaldecoder(name)("replace")
+    log.reading = min(len(head), size)
     yield decoder.decode(head, final=whole)
     while not whole:
         data = _filled(file, PIECE)
         whole = len(data) < PIECE
+        log.reading = min(log.reading + len(data), size)
         if b"\0" in data and not name.startswith("utf-16") and not name.startswith("utf-32"):
             raise UndecodableError("it turns binary after its beginning", "开头之后变为二进制")
         yield decoder.decode(data, final=whole)

@@ -20,6 +20,7 @@ MARKS = (  # UTF-32's mark begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CONTROL = bytes(i for i in range(32) if i not in (7, 8, 9, 10, 12, 13, 27))
+CONTROLS = 0.002  # of the bytes of a text that may be control characters: old editors left some
 STRAY = 0.01  # of the bytes beyond ASCII that may be broken in a text that is UTF-8 otherwise
 LEAST = 0.45  # of the weight that the best encoding must have
 
@@ -47,7 +48,7 @@ def detect(data: bytes, *, whole: bool) -> str:
             return name
     if b"\0" in data:
         return _sixteen(data)
-    if len(data.translate(None, CONTROL)) < len(data):
+    if len(data) - len(data.translate(None, CONTROL)) > CONTROLS * len(data):
         raise _binary()
     broken = _stray(data, whole)
     if broken == 0:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from luoxia.data.sketch import BANDS, similarity
+from luoxia.data.sketch import BANDS, keys, similarity
 from luoxia.nn.kernels import compiled
 
+AT_ONCE = 4  # bands whose keys are in memory
 SIDE = 0.5  # as similar as this, texts are kept on one side of the split
 
 _jit = compiled(__file__)
@@ -25,15 +25,17 @@ class Pairs:
     alike: NDArray[np.float32]
 
 
-def pairs(sketches: NDArray[np.uint32], keys: NDArray[np.uint64], places: NDArray[np.int64]) -> Pairs:
+def pairs(sketches: NDArray[np.uint16], places: NDArray[np.int64]) -> Pairs:
     """Pairs among ``places`` (M,) sorted that are alike by :data:`SIDE` at least.
 
     Of many texts with one key, each is compared with the first and with the one before it: what is alike to all of them is
     told by those.
     """
-    found = [np.empty((0, 2), np.int64)]
+    found, of_all = [np.empty((0, 2), np.int64)], np.empty((0, 0), np.uint64)
     for band in range(BANDS):
-        key = np.ascontiguousarray(keys[:, band])[places]
+        if band % AT_ONCE == 0:
+            of_all = keys(sketches, band, AT_ONCE)
+        key = of_all[band % AT_ONCE][places]
         order = np.argsort(key, kind="stable")
         ordered, key = places[order], key[order]
         same = (
@@ -50,7 +52,7 @@ def pairs(sketches: NDArray[np.uint32], keys: NDArray[np.uint64], places: NDArra
     return Pairs(both[:, 0], both[:, 1], _alike(sketches, both))
 
 
-def _alike(sketches: NDArray[np.uint32], both: NDArray[np.int64]) -> NDArray[np.float32]:
+def _alike(sketches: NDArray[np.uint16], both: NDArray[np.int64]) -> NDArray[np.float32]:
     return similarity(sketches, np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1]))
 
 

@@ -2,7 +2,7 @@
 
 A text is the set S of its shingles, three words (or characters, where words are not set apart) in a row, small letters,
 without punctuation. One-permutation MinHash (Li, Owen and Zhang 2012, arXiv:1208.1259) hashes every shingle once and keeps
-the smallest hash in each of :data:`BINS` bins; of two texts, the share of equal bins among those filled in either estimates
+the smallest 16 bits in each of :data:`BINS` bins; of two texts, the share of equal bins among those filled in either estimates
 
     J(S, T) = |S & T| / |S | T|.
 
@@ -22,7 +22,7 @@ from luoxia.data import characters
 from luoxia.nn.kernels import compiled
 
 BINS, BANDS, ROWS, SHINGLE = 128, 32, 4, 3
-EMPTY = np.uint32(0xFFFFFFFF)
+EMPTY = np.uint16(0xFFFF)
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 _jit = compiled(__file__)
@@ -36,26 +36,27 @@ def points(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     return np.frombuffer(data, np.uint32), ends
 
 
-def sketch(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """(N, BINS) uint32 sketches, and (N, scripts) int64 letters of each of :data:`luoxia.data.characters.SCRIPTS`.
+def sketch(texts: list[str]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    """(N, BINS) uint16 sketches, and (N, scripts) int64 letters of each of :data:`luoxia.data.characters.SCRIPTS`.
 
     A text's own sketch is the smaller of its pieces' sketches, bin by bin.
     """
     codes, ends = points(texts)
-    made = np.full((len(texts), BINS), EMPTY, np.uint32)
+    made = np.full((len(texts), BINS), EMPTY, np.uint16)
     scripts = np.zeros((len(texts), len(characters.SCRIPTS)), np.int64)
     _sketch(codes, ends, characters.kinds(), characters.lower(), made, scripts)
     return made, scripts
 
 
-def bands(sketches: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """(N, BANDS) uint64 keys: texts of one key in one place may be alike. A text without a shingle is alike to none."""
-    keys = np.empty((len(sketches), BANDS), np.uint64)
-    _bands(sketches, keys)
-    return keys
+def keys(sketches: NDArray[np.uint16], first: int, count: int) -> NDArray[np.uint64]:
+    """(count, N) uint64 keys of the bands from ``first`` on: texts of one key in one band may be alike. A text without a
+    shingle is alike to none."""
+    out = np.empty((count, len(sketches)), np.uint64)
+    _keys(sketches, first, out)
+    return out
 
 
-def similarity(sketches: NDArray[np.uint32], one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
+def similarity(sketches: NDArray[np.uint16], one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
     """(P,) estimates of J for pairs of rows of ``sketches``."""
     out = np.empty(len(one), np.float32)
     _similarity(sketches, one, other, out)
@@ -73,7 +74,7 @@ def _mix(x):
 def _put(row, one, two, three):
     x = _mix(one * _A + two * _B + three)
     place = np.int64(x >> np.uint64(57))
-    value = min(np.uint32(x >> np.uint64(24)), np.uint32(0xFFFFFFFE))
+    value = min(np.uint16((x >> np.uint64(24)) & np.uint64(0xFFFF)), np.uint16(0xFFFE))
     row[place] = min(row[place], value)
 
 
@@ -112,24 +113,24 @@ def _sketch(codes, ends, kinds, lower, out, scripts):
 
 
 @_jit
-def _bands(sketches, keys):
+def _keys(sketches, first, out):
     for i in range(len(sketches)):
         row = sketches[i]
         empty = True
-        for b in range(128):
-            if row[b] != np.uint32(0xFFFFFFFF):
+        for b in range(BINS):
+            if row[b] != EMPTY:
                 empty = False
-        for band in range(32):
-            key = np.uint64(band) * _A
-            for r in range(4):
-                place = band * 4 + r
+        for band in range(len(out)):
+            key = np.uint64(first + band) * _A
+            for r in range(ROWS):
+                place = (first + band) * ROWS + r
                 value = row[place]
                 attempt = np.uint64(place) << np.uint64(32)
-                while value == np.uint32(0xFFFFFFFF) and not empty:
+                while value == EMPTY and not empty:
                     attempt += np.uint64(1)
                     value = row[np.int64(_mix(attempt * _A) >> np.uint64(57))]
                 key = _mix(key ^ np.uint64(value)) + _B
-            keys[i, band] = np.uint64(i) if empty else key
+            out[band, i] = np.uint64(i) if empty else key
 
 
 @_jit
@@ -137,8 +138,8 @@ def _similarity(sketches, one, other, out):
     for p in range(len(one)):
         a, b = sketches[one[p]], sketches[other[p]]
         same = filled = 0
-        for k in range(128):
-            either = (a[k] != np.uint32(0xFFFFFFFF)) | (b[k] != np.uint32(0xFFFFFFFF))
+        for k in range(BINS):
+            either = (a[k] != EMPTY) | (b[k] != EMPTY)
             filled += either
             same += either & (a[k] == b[k])
         out[p] = same / filled if filled else 0.0

@@ -147,8 +147,8 @@ def _word(codes, at, end, kinds):
             return at + 2
         if at + 2 < end:
             third = codes[at + 2]
-            if (
-                (after == 114 or after == 118) and third == 101 or after == 108 and third == 108
+            if ((after == 114 or after == 118) and third == 101) or (
+                after == 108 and third == 108
             ):  # 're 've 'll
                 return at + 3
     if kind == 4:
@@ -340,7 +340,7 @@ def _place(codes, at, stop):
 def _same(word, codes, at, size):
     if word[0] != size:
         return False
-    for k in range(size):
+    for k in range(size):  # noqa: SIM110 (Numba compiles no generators)
         if word[1 + k] != codes[at + k]:
             return False
     return True

@@ -25,6 +25,8 @@ def fixed(seed: int, *place: int) -> Iterator[None]:
     number = step_seed(seed, *place)
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(number)
-        if torch.cuda.is_initialized():  # torch.manual_seed would write a stack trace for devices that may come
+        if (
+            torch.cuda.is_initialized()
+        ):  # torch.manual_seed would write a stack trace for devices that may come
             torch.cuda.manual_seed_all(number)
         yield

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tokenizers
 import torch
 from safetensors.torch import save
 
 from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError
 from luoxia.core.folder import write_atomically
+from luoxia.models import tokenizer_json
 from luoxia.models.captions import BEGIN, END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.clip_tokenizer import CLIPTokenizer, ReadsTexts
@@ -204,9 +204,4 @@ def _reader(told: dict[str, Any], ends: tuple[int, int] | None) -> ReadsTexts:
     if ends in (None, (BEGIN, END)):
         return CaptionTokenizer.from_json(told)
     assert ends is not None
-    try:
-        return CLIPTokenizer(tokenizers.Tokenizer.from_str(json.dumps(told)), *ends)
-    except Exception as error:  # the library raises plain Exception
-        raise MalformedFileError(
-            f"the tokenizer cannot be read: {str(error)[:200]}", f"无法读取分词器：{str(error)[:200]}"
-        ) from error
+    return CLIPTokenizer(tokenizer_json.opened(json.dumps(told), "model.json"), *ends)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError
+from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError, UserError
 from luoxia.core.folder import write_atomically
 from luoxia.models import tokenizer_json
 from luoxia.models.captions import BEGIN, END, CaptionTokenizer
@@ -106,13 +106,18 @@ def read(folder: Path, name: str) -> CLIPFolder:
         told = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
         licence = tuple(facts.pop("licence", ()))
         if family == DRAWING:
+            if "clip" not in facts["parts"]:
+                raise UserError(
+                    f"{name} has no clip; it has {', '.join(facts['parts'])}",
+                    f"{name} 没有 clip；有 {'、'.join(facts['parts'])}",
+                )
             config = CLIPConfig(**facts["parts"]["clip"]["network"])
             return CLIPFolder(name, folder / "clip.safetensors", config, _reader(told, None), licence=licence)
         config, begin = CLIPConfig(**facts.pop("network")), int(facts.pop("begin"))
         tokenizer = _reader(told, (begin, config.end))
         return CLIPFolder(name, folder / WEIGHTS, config, tokenizer, licence=licence, facts=facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, MalformedFileError):
+        if isinstance(error, UserError):
             raise
         raise MalformedFileError(
             f"{path} does not describe a CLIP: {error}", f"{path} 未描述 CLIP：{error}"

@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.models import tokenizer_json
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.weights.gguf import GGUFFile
 
@@ -178,7 +179,7 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
     """``tokenizer.json`` with ``tokenizer_config.json`` beside it, as Hugging Face writes them."""
     path = folder / "tokenizer.json"
     try:
-        engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        engine = tokenizer_json.opened(path.read_text(encoding="utf-8"), path)
         config = _json_object(folder / "tokenizer_config.json")
         separate = folder / "chat_template.jinja"
         template = config.get("chat_template")
@@ -188,11 +189,7 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
         raise
     except OSError as error:
         _refuse(folder, f"{error.filename} is not there", f"没有 {error.filename}")
-    except (
-        BaseException
-    ) as error:  # the library raises bare Exception for malformed JSON, and panics at the rest
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+    except (ValueError, RecursionError) as error:
         _refuse(path, str(error)[:200], str(error)[:200])
     control = [t.content for _, t in sorted(engine.get_added_tokens_decoder().items()) if t.special]
 
@@ -209,6 +206,21 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
         add_bos=bool(config.get("add_bos_token", False)),
         control=control,
     )
+
+
+def tokenizer_files(tokenizer: Tokenizer) -> dict[str, bytes]:
+    """What :func:`tokenizer_from_folder` reads it from again: the files' names and content."""
+    config = {
+        "bos_token": tokenizer.bos,
+        "eos_token": tokenizer.eos,
+        "add_bos_token": tokenizer.add_bos,
+        "chat_template": tokenizer.template,
+    }
+    known = {key: value for key, value in config.items() if value is not None}
+    return {
+        "tokenizer.json": tokenizer.engine.to_str().encode(),
+        "tokenizer_config.json": json.dumps(known, ensure_ascii=False, indent=1).encode(),
+    }
 
 
 def _json_object(path: Path) -> dict[str, Any]:

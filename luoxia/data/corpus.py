@@ -78,27 +78,27 @@ class Corpus:
             size = int(self.size[i])
             return file.read(size if most is None else min(most, size)).decode("utf-8", "ignore")
 
-    def texts(self, places: NDArray[np.int64], piece: int) -> Iterator[tuple[int, str, bool]]:
-        """(place, text, whether it ends there) of the documents at ``places`` sorted; one of more than ``piece`` bytes
-        comes in several, cut before a line feed that follows something seen, or a space."""
+    def texts(
+        self, starts: NDArray[np.int64], sizes: NDArray[np.int64], piece: int
+    ) -> Iterator[tuple[str, int, bool]]:
+        """(text, its bytes, whether it ends there) of spans of the file of texts; a span of more than ``piece`` bytes comes
+        in several, cut where words end whatever the tokenizer."""
         with self.path.open("rb") as file:
-            for i in places.tolist():
-                file.seek(self.start[i])
-                left = int(self.size[i])
-                if left <= piece:
-                    yield i, file.read(left).decode(), True
-                    continue
+            for start, left in zip(starts.tolist(), sizes.tolist(), strict=True):
+                file.seek(start)
                 waiting = b""
-                while left:
-                    data = waiting + file.read(min(piece, left))
+                while left + len(waiting) > piece:
+                    data = waiting + file.read(min(piece - len(waiting), left))
                     left -= len(data) - len(waiting)
-                    cut = _cut(data) if left else len(data)
+                    cut = _cut(data)
                     waiting = data[cut:]
-                    yield i, data[:cut].decode(), not left
+                    yield data[:cut].decode(), cut, False
+                data = waiting + file.read(left)
+                yield data.decode(), len(data), True
 
 
 def _cut(data: bytes) -> int:
-    """Where words end whatever the tokenizer: between a letter or a digit and white space, else between characters."""
+    """Between a letter or a digit and white space, else between characters."""
     for space in (b"\n", b" "):
         at = data.rfind(space)
         while at > len(data) // 2:

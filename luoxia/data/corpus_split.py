@@ -36,6 +36,17 @@ class Division:
     cut: int = -1
     cut_at: int = 0
 
+    def spans(self, corpus: Corpus, *, held_out: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the texts of one side begin and how many bytes each has."""
+        places = self.held_out if held_out else self.train
+        starts, sizes = corpus.start[places].copy(), corpus.size[places].copy()
+        if self.cut >= 0 and held_out:
+            starts = np.append(starts, corpus.start[self.cut] + self.cut_at)
+            sizes = np.append(sizes, corpus.size[self.cut] - self.cut_at)
+        elif self.cut >= 0:
+            sizes[places == self.cut] = self.cut_at
+        return starts, sizes
+
 
 def divide(corpus: Corpus, *, near: float, share: float = SHARE) -> Division:
     """The division of ``corpus``; documents as alike as ``near`` are copies, those above 1 none."""
@@ -100,7 +111,7 @@ def _by_content(
         chosen[:] = False  # few documents, or very unequal ones: take the next that fit
         taken = 0
         for i in np.argsort(key, kind="stable").tolist():
-            if 0 < size[i] and taken + size[i] <= (1 + LARGE) * share * total:
+            if size[i] > 0 and taken + size[i] <= (1 + LARGE) * share * total:
                 chosen[i] = True
                 taken += int(size[i])
             if taken >= share * total or key[i] == np.iinfo(np.uint64).max:

@@ -74,7 +74,7 @@ def checked(names: tuple[str, ...]) -> tuple[str, ...]:
 @cache
 def _library() -> Any:
     try:
-        import py3langid
+        import py3langid  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
             'languages of one script are told apart by py3langid; install it with: pip install "luoxia[text]"',

@@ -116,6 +116,7 @@ def tar(place: str, raw: IO[bytes], size: int) -> Iterator[Item]:
     """Members in the order of the archive of ``size`` bytes, which is read once from its beginning to its end."""
     name = place.split("?")[0].lower()
     plain = next((opened(raw) for ends, opened in UNPACK.items() if name.endswith(ends)), raw)
+    packed, before = plain is not raw and raw.seekable(), 0
     budget = _Budget(plain, max(FREE, SWELLING * size), place)
     with tarfile.open(fileobj=cast(IO[bytes], budget), mode="r|") as archive:
         for member in archive:
@@ -125,9 +126,11 @@ def tar(place: str, raw: IO[bytes], size: int) -> Iterator[Item]:
             if not member.isreg():
                 yield Item(member.name, 0, _no_link)
                 continue
+            read = raw.tell() if packed else 0
+            size, before = read - before if packed else member.size, read  # of the packed file, where it is one
             yield Item(
                 member.name,
-                member.size,
+                size,
                 lambda m=member: _tar_member(place, archive, m),
                 open=lambda m=member: _tar_stream(place, archive, m),
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from luoxia.core.language import Text
 
+LINE = 1 << 20  # characters: a longer line is cut in its middle
 CLEANED = {
     "line ends": Text("with other line ends, now line feeds", "换行符已统一为 LF"),
     "control": Text("with control or invisible characters, taken out", "含控制字符或不可见字符，已去除"),
@@ -18,8 +19,8 @@ CLEANED = {
 _ENDS = re.compile("\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
 # Joiners (U+200C, U+200D) and direction marks (U+200E, U+200F) belong to scripts and emoji; overrides of direction do not.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u206f\u202a-\u202e\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\ufdd0-\ufdef\ufffe\uffff]|\x1b\\[[0-9;]*[A-Za-z]"
+    "\x1b\\[[0-9;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u206f\u202a-\u202e\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 _HARD_SPACE = re.compile("[\u00a0\u202f\u2007]")
 _TRAILING = re.compile(r"[ \t\u3000]+(?=\n)")
@@ -55,14 +56,22 @@ def clean_pieces(pieces: Iterable[str], done: Counter[str] | None = None) -> Ite
 def _cut(text: str) -> int:
     """Before a line feed that follows something seen; else, in a line without end, before a plain letter."""
     cut = text.rfind("\n")
-    while cut > 0 and (text[cut - 1].isspace() or not text[cut - 1].isprintable()):
+    while cut > 0 and not _seen(text, cut):
         cut = text.rfind("\n", 0, cut)
     if cut > 0:
         return cut
-    for i in range(len(text) - 1, max(0, len(text) - 10_000), -1):
-        if text[i].isascii() and text[i].isalnum() and text[i - 1].isalnum():
+    if len(text) < LINE:
+        return 0
+    for i in range(len(text) - 1, len(text) - min(10_000, LINE // 2), -1):
+        if text[i].isascii() and text[i].isalnum() and text[i - 1].isalnum() and _seen(text, i):
             return i
-    return 0 if len(text) < 1 << 24 else len(text)
+    return 0 if len(text) < 16 * LINE else len(text)
+
+
+def _seen(text: str, at: int) -> bool:
+    """Whether the character before ``at`` stays, and is no white space."""
+    before = text[at - 1]
+    return not before.isspace() and before.isprintable() and "\x1b" not in text[max(0, at - 20) : at]
 
 
 def _lines(text: str, done: Counter[str] | None) -> str:

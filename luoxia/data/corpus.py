@@ -185,7 +185,7 @@ class _Gathering:
         self._set_down(made)
 
     def _language(self, text: str, found: int) -> int:
-        if not self.wanted.languages:
+        if not languages.share_a_script(self.wanted.languages):
             return found
         name = languages.of_text(text, self.names[found])
         if name not in self.names:
@@ -261,6 +261,7 @@ def gather(source: Source, wanted: Wanted, scratch: Path, progress: Progress = l
             if not made.waiting:
                 progress(ProgressEvent("reading", log.done + log.reading, source.bytes))
         made.flush()
+        progress(ProgressEvent("reading", log.done, source.bytes))
         return made.corpus(source.name)
     finally:
         for file in made.files.values():

@@ -79,6 +79,7 @@ def write(
                     progress(ProgressEvent("writing", done, total))
             while ahead:
                 done += _put(writer, *ahead.popleft())
+                progress(ProgressEvent("writing", done, total))
             progress(ProgressEvent("done", total, total))
         finally:
             for _, future in ahead:

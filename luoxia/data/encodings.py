@@ -22,6 +22,7 @@ MARKS = (  # UTF-32's mark begins with UTF-16's
 CONTROL = bytes(i for i in range(32) if i not in (7, 8, 9, 10, 12, 13, 27))
 CONTROLS = 0.002  # of the bytes of a text that may be control characters: old editors left some
 STRAY = 0.01  # of the bytes beyond ASCII that may be broken in a text that is UTF-8 otherwise
+SURE = 0.56  # the same for two bytes a character without a mark, which any bytes may be
 LEAST = 0.45  # of the weight that the best encoding must have
 
 # The commonest characters of each writing: about half of any text is made of these.
@@ -75,7 +76,7 @@ def _sixteen(data: bytes) -> str:
         text = codecs.getincrementaldecoder(name)("replace").decode(data[:SAMPLE])
         weights[name] = sum(n * _any(c) for c, n in Counter(text).items()) / len(text)
     best = max(weights, key=lambda name: weights[name])
-    if weights[best] < LEAST:
+    if weights[best] < SURE:
         raise _binary()
     return best
 

@@ -48,6 +48,11 @@ def by_script(letters: NDArray[np.int64]) -> NDArray[np.uint8]:
     return found
 
 
+def share_a_script(names: tuple[str, ...]) -> bool:
+    """Whether there are languages among ``names`` that their scripts do not tell."""
+    return not set(names) <= set(BY_SCRIPT.values())
+
+
 def of_text(text: str, name: str) -> str:
     """The language of a text whose script is ``name`` of :data:`NAMES`, as ISO 639-1 has it."""
     if name in BY_SCRIPT.values() or name == "none":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from luoxia.data.sketch import BANDS, keys, similarity
 from luoxia.nn.kernels import compiled
 
-AT_ONCE = 4  # bands whose keys are in memory
+AT_ONCE = 3  # bands whose keys are in memory
 SIDE = 0.5  # as similar as this, texts are kept on one side of the split
 
 _jit = compiled(__file__)

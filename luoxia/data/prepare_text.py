@@ -45,7 +45,8 @@ def examine(
     """What there is at ``place``. Nothing but ``scratch`` is written."""
     corpus = gather(source_of(place), wanted, scratch, progress)
     _some(corpus)
-    progress(ProgressEvent("comparing", 0, 0))
+    size = int(corpus.size.sum())
+    progress(ProgressEvent("comparing", size, size))
     return CorpusExamination(corpus, divide(corpus, near=near, share=share))
 
 

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import IO, Any
 
 from luoxia.core.errors import UserError
@@ -118,9 +119,7 @@ def _json_list(pieces: Iterable[str]) -> Rows:
                 detail = getattr(error, "msg", None) or "it ends in its middle or is nested too deeply"
                 yield number + 1, Text(f"it is not JSON: {detail}", f"不是 JSON：{detail}")
                 return
-            more = "".join(
-                piece for piece, _ in zip(read, range(max(1, (len(text) - at) >> 22)), strict=False)
-            )
+            more = "".join(islice(read, max(1, (len(text) - at) >> 22)))
             ended, text, at = not more, text[at:] + more, 0
             continue
         number, at = number + 1, end

@@ -8,7 +8,7 @@ the smallest 16 bits in each of :data:`BINS` bins; of two texts, the share of eq
 
 Bins left empty borrow for the look-up alone (Shrivastava 2017, arXiv:1703.04664); look-up is by :data:`BANDS` bands of
 :data:`ROWS` bins (Leskovec et al., Mining of Massive Datasets, section 3.4): a pair of similarity s is met with probability
-1 - (1 - s^ROWS)^BANDS, which is 0.87 at 0.5 and 0.9999 at 0.8.
+1 - (1 - s^ROWS)^BANDS, which is 0.69 at 0.3 and 0.996 at 0.5.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from luoxia.data import characters
 from luoxia.nn.kernels import compiled
 
-BINS, BANDS, ROWS, SHINGLE = 128, 32, 4, 3
+BINS, BANDS, ROWS = 128, 42, 3
 EMPTY = np.uint16(0xFFFF)
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 

@@ -127,7 +127,10 @@ def tar(place: str, raw: IO[bytes], size: int) -> Iterator[Item]:
                 yield Item(member.name, 0, _no_link)
                 continue
             read = raw.tell() if packed else 0
-            size, before = read - before if packed else member.size, read  # of the packed file, where it is one
+            size, before = (
+                read - before if packed else member.size,
+                read,
+            )  # of the packed file, where it is one
             yield Item(
                 member.name,
                 size,

@@ -159,8 +159,8 @@ def parquet(file: IO[bytes], fields: tuple[str, ...], name: str) -> Rows:
         from pyarrow import parquet as reader  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
-            f'{name}: Parquet is read with pyarrow; install it with: pip install "luoxia[text]"',
-            f'{name}：Parquet 由 pyarrow 读取；请安装：pip install "luoxia[text]"',
+            f'{name}: Parquet is read with pyarrow; install it with: pip install "luoxia[hub]"',
+            f'{name}：Parquet 由 pyarrow 读取；请安装：pip install "luoxia[hub]"',
         ) from error
     try:
         opened = reader.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))

@@ -54,7 +54,10 @@ def test_in_chinese(tmp_path, monkeypatch, capsys):
 
 def texts(root):
     root.mkdir()
-    lines = [f'{{"title": "{i}", "body": "number {i} of some {i * i} lines about {i % 7} geese"}}' for i in range(80)]
+    lines = [
+        f'{{"title": "{i}", "body": "number {i} of some {i * i} lines about {i % 7} geese"}}'
+        for i in range(80)
+    ]
     (root / "a.jsonl").write_text("\n".join(lines))
     (root / "bad.txt").write_bytes(b"\x89PNG\0\0\0" * 40)
     (root / "LICENSE").write_text("CC0 1.0 Universal\n")
@@ -77,7 +80,22 @@ def test_prepare_texts_in_chinese(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LUOXIA_LANG", "zh")
     texts(tmp_path / "corpus")
-    assert main(["data", "prepare", "corpus/", "-o", "c.tokens", "--tokenizer", "train:300", "--field", "title,body"]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "prepare",
+                "corpus/",
+                "-o",
+                "c.tokens",
+                "--tokenizer",
+                "train:300",
+                "--field",
+                "title,body",
+            ]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     assert "按内容划分" in out
     assert "个词元用于训练" in err
@@ -97,7 +115,10 @@ def test_options_that_do_not_fit_are_told(tmp_path, monkeypatch, capsys):
         (["-o", "c.tokens", "--tokenizer", "train:300", "--size", "64"], "--size is for pictures"),
         (["-o", "c.tokens", "--tokenizer", "train:300", "--near", "0.1"], "give 0.5 or more"),
         (["-o", "c.tokens", "--tokenizer", "train:300", "--held-out", "0"], "give a share"),
-        (["-o", "c.tokens", "--tokenizer", "train:300", "--min-chars", "9", "--max-chars", "3"], "is less than"),
+        (
+            ["-o", "c.tokens", "--tokenizer", "train:300", "--min-chars", "9", "--max-chars", "3"],
+            "is less than",
+        ),
         (["-o", "c.tokens", "--tokenizer", "nothing-7b"], "nothing-7b"),
         (["-o", "c.tokens", "--tokenizer", "train:300", "--field", "nix"], "has no nix, but title, body"),
     ):

@@ -10,13 +10,41 @@ from hypothesis import strategies as st
 from luoxia.data import cleaning
 from luoxia.data.cleaning import clean, clean_pieces
 
-PARTS = ["a", "é", "e\u0301", "中", "한", "\r\n", "\r", "\n", "\n\n\n", " ", "\t", "\u3000", "\u00a0", "\u2028"]
-PARTS += ["\u0000", "\u200b", "\ufeff", "\u202e", "\u200d", "👩\u200d🚀", "\x1b[31m", "\ufffd", "\x85", "x" * 50]
+PARTS = [
+    "a",
+    "é",
+    "e\u0301",
+    "中",
+    "한",
+    "\r\n",
+    "\r",
+    "\n",
+    "\n\n\n",
+    " ",
+    "\t",
+    "\u3000",
+    "\u00a0",
+    "\u2028",
+]
+PARTS += [
+    "\u0000",
+    "\u200b",
+    "\ufeff",
+    "\u202e",
+    "\u200d",
+    "👩\u200d🚀",
+    "\x1b[31m",
+    "\ufffd",
+    "\x85",
+    "x" * 50,
+]
 
 
 def test_what_no_reader_sees_is_taken_out():
     done = Counter()
-    text = clean("\ufeffone\r\ntwo \t\r\r\n\n\nthr\u200bee\u202e\x00 e\u0301\u3000\nfour\u00a0five\x1b[1m\n\n", done)
+    text = clean(
+        "\ufeffone\r\ntwo \t\r\r\n\n\nthr\u200bee\u202e\x00 e\u0301\u3000\nfour\u00a0five\x1b[1m\n\n", done
+    )
     assert text == "one\ntwo\n\nthree é\nfour five"
     assert done == {"line ends": 1, "control": 1, "nfc": 1, "spaces": 1}
 

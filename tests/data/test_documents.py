@@ -60,7 +60,9 @@ def test_fields_are_put_one_under_the_other(tmp_path):
 
 
 def test_rows_that_cannot_be_read_are_told_by_line(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "one"}\nno json\n{"other": 1}\n{"text": ""}\n3\n{"text": "two"}\n')
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "one"}\nno json\n{"other": 1}\n{"text": ""}\n3\n{"text": "two"}\n'
+    )
     found, log = read(tmp_path)
     assert [(text, row) for text, _, row, _ in found] == [("one", 1), ("two", 6)]
     assert [name for name, _ in log.notes["row"]] == [f"a.jsonl:{n}" for n in (2, 3, 4, 5)]
@@ -126,7 +128,10 @@ def test_archives_and_packed_files(tmp_path):
             file.addfile(info, io.BytesIO(data))
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "four"}'))
     assert texts(tmp_path / "a.zip") == ["one"]
-    assert [(text, part) for text, _, _, part in read(tmp_path / "b.tar.gz")[0]] == [("two", "train"), ("three", "held out")]
+    assert [(text, part) for text, _, _, part in read(tmp_path / "b.tar.gz")[0]] == [
+        ("two", "train"),
+        ("three", "held out"),
+    ]
     assert texts(tmp_path / "c.jsonl.gz") == ["four"]
 
 

@@ -28,7 +28,11 @@ GERMAN = "Alle Menschen sind frei und gleich an Würde und Rechten geboren: Grö
         (RUSSIAN, "koi8-r"),
         (FRENCH, "cp1252"),
         (GERMAN, "cp1252"),
-        *((text, codec) for text in (CHINESE, FRENCH) for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-32")),
+        *(
+            (text, codec)
+            for text in (CHINESE, FRENCH)
+            for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-32")
+        ),
         *(("line one\n" + CHINESE, codec) for codec in ("utf-16-le", "utf-16-be")),
         ("plain", "utf-8"),
     ],
@@ -51,7 +55,8 @@ def test_a_few_bytes_that_are_none_leave_utf_8():
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9, bytes(range(256)) * 8, b"MZ\x90\0\3\0\0\0" * 30, b"\x01\x02" * 99]
+    "data",
+    [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9, bytes(range(256)) * 8, b"MZ\x90\0\3\0\0\0" * 30, b"\x01\x02" * 99],
 )
 def test_binary_files_are_refused(data):
     with pytest.raises(UndecodableError, match="binary"):

@@ -10,7 +10,24 @@ import pytest
 from luoxia.data.near_texts import copies, groups, pairs
 from luoxia.data.sketch import EMPTY, sketch
 
-WORDS = "river sunset cloud wild goose autumn water sky lonely duck flies evening fisher boat song village".split()
+WORDS = [
+    "river",
+    "sunset",
+    "cloud",
+    "wild",
+    "goose",
+    "autumn",
+    "water",
+    "sky",
+    "lonely",
+    "duck",
+    "flies",
+    "evening",
+    "fisher",
+    "boat",
+    "song",
+    "village",
+]
 HAN = "落霞與孤鶩齊飛秋水共長天一色漁舟唱晚響窮彭蠡之濱雁陣驚寒聲斷衡陽浦春花月江山風雨"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -12,10 +13,28 @@ from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.progress import ProgressEvent
 from luoxia.data import corpus_tokens, documents, tokens
 from luoxia.data.corpus import Wanted
+from luoxia.data.languages import checked
 from luoxia.data.prepare_text import examine, prepare
 from luoxia.data.vocabulary_training import wanted_size
 
-WORDS = "river sunset cloud wild goose autumn water sky lonely duck evening fisher boat song village night".split()
+WORDS = [
+    "river",
+    "sunset",
+    "cloud",
+    "wild",
+    "goose",
+    "autumn",
+    "water",
+    "sky",
+    "lonely",
+    "duck",
+    "evening",
+    "fisher",
+    "boat",
+    "song",
+    "village",
+    "night",
+]
 HAN = "落霞與孤鶩齊飛秋水共長天一色漁舟唱晚響窮彭蠡之濱雁陣驚寒聲斷衡陽浦春花月江山風雨"
 
 
@@ -44,7 +63,7 @@ def made(root, out, **options):
 
 def documents_of(split, tokenizer):
     starts = [*split.documents[:, 0].tolist(), len(split.tokens)]
-    return [tokenizer.decode(split.tokens[a:b].tolist()) for a, b in zip(starts, starts[1:], strict=False)]
+    return [tokenizer.decode(split.tokens[a:b].tolist()) for a, b in itertools.pairwise(starts)]
 
 
 def texts(found, kind):
@@ -81,7 +100,7 @@ def test_tokens_are_those_of_the_tokenizers_library(tmp_path):
     tokenizer.engine.encode_special_tokens = True
     for split in (corpus.train, corpus.held_out):
         starts = [*split.documents[:, 0].tolist(), len(split.tokens)]
-        for a, b in zip(starts, starts[1:], strict=False):
+        for a, b in itertools.pairwise(starts):
             ids = split.tokens[a:b].tolist()
             assert ids[-1] == corpus.end
             assert corpus.end not in ids[:-1]
@@ -151,7 +170,9 @@ def test_long_documents_are_encoded_in_pieces_as_if_whole(tmp_path, monkeypatch)
     root = tmp_path / "c"
     root.mkdir()
     for i in range(30):
-        (root / f"{i}.txt").write_text("\n".join(f"{prose(j, 9)}  {poem(j)}" for j in range(60 * i, 60 * i + 50)))
+        (root / f"{i}.txt").write_text(
+            "\n".join(f"{prose(j, 9)}  {poem(j)}" for j in range(60 * i, 60 * i + 50))
+        )
     corpus, _ = made(root, tmp_path / "c.tokens")
     tokenizer = corpus.tokenizer()
     back = documents_of(corpus.train, tokenizer)
@@ -164,7 +185,9 @@ def test_long_documents_are_encoded_in_pieces_as_if_whole(tmp_path, monkeypatch)
 def test_language_and_length_filters(tmp_path):
     root = fill(tmp_path / "c", 50)
     (root / "ja.txt").write_text("国境の長いトンネルを抜けると雪国であった。夜の底が白くなった。")
-    corpus, found = made(root, tmp_path / "c.tokens", wanted=Wanted(languages=("zh",), shortest=20, longest=100))
+    corpus, found = made(
+        root, tmp_path / "c.tokens", wanted=Wanted(languages=("zh",), shortest=20, longest=100)
+    )
     assert corpus.facts["languages"] == {"zh": 50}
     assert corpus.facts["removed"] == {"long": 5, "language": 1}
     assert "in ja" in " ".join(e.en for f in found.findings() for e in f.examples)
@@ -239,3 +262,22 @@ def test_the_report_shows_hostile_text_as_text(tmp_path):
     assert "<img src=x>" not in page
     assert "&lt;script&gt;" in page
     assert 'lang="zh"' in page
+
+
+def test_languages_of_one_script_are_told_apart(tmp_path):
+    pytest.importorskip("py3langid", reason="py3langid is an extra")
+    root = tmp_path / "c"
+    root.mkdir()
+    said = {
+        "en": "All human beings are born free and equal in dignity and rights. They are endowed with reason.",
+        "fr": "Tous les êtres humains naissent libres et égaux en dignité et en droits, doués de raison.",
+        "de": "Alle Menschen sind frei und gleich an Würde und Rechten geboren. Sie sind mit Vernunft begabt.",
+        "zh": "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。",
+        "ru": "Все люди рождаются свободными и равными в своём достоинстве и правах.",
+    }
+    for name, text in said.items():
+        (root / f"{name}.txt").write_text(text)
+    found = examine(str(root), tmp_path, wanted=Wanted(languages=checked(("en", "ZH", "ru"))), share=0.4)
+    assert found.languages() == {"en": 1, "ru": 1, "zh": 1}
+    with pytest.raises(UserError, match="--language xx"):
+        checked(("xx",))

@@ -48,18 +48,24 @@ def assert_same(both, texts):
     library, own = both
     ids, bounds = own.encode(texts)
     for i, text in enumerate(texts):
-        assert ids[bounds[i] : bounds[i + 1]].tolist() == library.encode(text, add_special_tokens=False).ids, repr(text)
+        assert (
+            ids[bounds[i] : bounds[i + 1]].tolist() == library.encode(text, add_special_tokens=False).ids
+        ), repr(text)
 
 
 def test_on_every_character_there_is(both):
     every = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     random.Random(0).shuffle(every)
-    texts = ["a" + " ".join(every[i : i + 500]) + "".join(every[i : i + 500]) for i in range(0, len(every), 500)]
+    texts = [
+        "a" + " ".join(every[i : i + 500]) + "".join(every[i : i + 500]) for i in range(0, len(every), 500)
+    ]
     assert_same(both, texts[::12] + [" ".join(map(chr, range(i, i + 64))) for i in range(0, 0xD7C0, 64)])
 
 
 def test_on_words_without_end(both):
-    assert_same(both, ["a" * 5000, "the quick" * 900, " " * 3000, "春眠不覺曉" * 800, "'" * 999, "1" * 400, "", "\n"])
+    assert_same(
+        both, ["a" * 5000, "the quick" * 900, " " * 3000, "春眠不覺曉" * 800, "'" * 999, "1" * 400, "", "\n"]
+    )
 
 
 @settings(max_examples=400, deadline=None)

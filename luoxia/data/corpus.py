@@ -219,7 +219,7 @@ class _Gathering:
         self.digest += digest[:16]
         self.end += size
 
-    def _set_down(self, made: NDArray[np.uint32]) -> None:
+    def _set_down(self, made: NDArray[np.uint16]) -> None:
         self.files["sketches"].write(made.tobytes())
 
     def corpus(self, name: str) -> Corpus:

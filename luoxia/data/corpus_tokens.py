@@ -22,7 +22,7 @@ from luoxia.weights import catalogue
 from luoxia.weights.gguf import GGUFFile
 from luoxia.weights.vocabulary import tokenizer_from_folder, tokenizer_from_gguf
 
-SAMPLE = 24_000_000  # bytes of text that a vocabulary is learned from, spread over the corpus
+SAMPLE, LEAST = 500, 8_000_000  # bytes of text for each token of a vocabulary that is learned, and at least
 PIECE = 1 << 20  # bytes of a document that are encoded at once
 Encode = Callable[[list[str]], tuple[NDArray[np.int32], NDArray[np.int64]]]
 
@@ -43,11 +43,11 @@ def of_model(name: str) -> Tokenizer:
     raise UserError(f"{name} has no tokenizer", f"{name} 没有分词器")
 
 
-def sample(corpus: Corpus, division: Division, progress: Progress) -> Iterator[str]:
-    """Texts of the training part, of :data:`SAMPLE` bytes at most, taken evenly from all of it."""
+def sample(corpus: Corpus, division: Division, vocab_size: int, progress: Progress) -> Iterator[str]:
+    """Texts of the training part that a vocabulary is learned from, taken evenly from all of it."""
     spans = division.spans(corpus, held_out=False)
     total = int(spans[1].sum())
-    share, due, done = min(1.0, SAMPLE / max(1, total)), 0.0, 0
+    share, due, done = min(1.0, max(LEAST, SAMPLE * vocab_size) / max(1, total)), 0.0, 0
     for text, size, _ in corpus.texts(*spans, PIECE):
         done += size
         due += share * size

@@ -100,7 +100,7 @@ def prepare(
 
 
 def _learned(found: CorpusExamination, size: int, progress: Progress) -> Tokenizer:
-    texts = corpus_tokens.sample(found.corpus, found.division, progress)
+    texts = corpus_tokens.sample(found.corpus, found.division, size, progress)
     return vocabulary_training.train(texts, size)
 
 

@@ -200,7 +200,7 @@ def encode(codes, ends, kinds, table, pairs, ids, bounds):
     ranks = np.empty(FEW + 8, np.int64)
     words = np.zeros((SEEN, LONG + 1), np.uint32)  # length, then characters
     known = np.zeros((SEEN, IDS + 1), np.int32)  # number, then ids
-    filled = 0
+    filled, gaps = 0, table.min() < 0
     for i in range(len(ends) - 1):
         at, end = ends[i], ends[i + 1]
         while at < end:
@@ -218,6 +218,8 @@ def encode(codes, ends, kinds, table, pairs, ids, bounds):
             n = 0
             for k in range(at, stop):
                 n = _utf8(codes[k], symbols, n, table)
+            if gaps:
+                n = _closed(symbols, n)
             if 4 * size <= FEW:
                 n = _merge_few(symbols, n, ranks, pairs)
                 for k in range(n):
@@ -252,3 +254,14 @@ def _same(word, codes, at, size):
         if word[1 + k] != codes[at + k]:
             return False
     return True
+
+
+@_jit
+def _closed(symbols, n):
+    """Without the bytes that have no token; the number of symbols left."""
+    left = 0
+    for i in range(n):
+        if symbols[i] >= 0:
+            symbols[left] = symbols[i]
+            left += 1
+    return left

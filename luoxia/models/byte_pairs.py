@@ -5,6 +5,7 @@ The ``tokenizers`` library reads the vocabulary, and is what this is equal to: a
     's|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+
 
 with or without every digit alone, and in each word the pair of neighbours with the lowest rank is merged until none is left.
+Bytes that a vocabulary has no token for are passed over, as the library does.
 Which characters are letters, digits and spaces is asked of the library itself, so that both follow one version of Unicode.
 """
 
@@ -32,7 +33,7 @@ class BytePairs:
         self._digits_alone = _digits_alone(said)
         self._kinds, self._planes = np.zeros(0x110000, np.uint8), set[int]()
         vocabulary, merges = said["model"]["vocab"], said["model"]["merges"]
-        self._bytes = np.array([vocabulary[c] for c in alphabet()], np.int32)
+        self._bytes = np.array([vocabulary.get(c, -1) for c in alphabet()], np.int32)
         sides = (merge if isinstance(merge, list) else merge.split(" ") for merge in merges)
         known = [(vocabulary[left], vocabulary[right], vocabulary[left + right]) for left, right in sides]
         self._pairs = np.full((1 << (2 * len(merges) + 2).bit_length(), 2), NONE)
@@ -79,9 +80,8 @@ def _digits_alone(said: dict[str, Any]) -> bool:
     words = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
     digits = {"type": "Digits", "individual_digits": True}
     known = [{key: step[key] for key in (*words, "individual_digits") if key in step} for step in steps]
-    whole = plain and all(token in model["vocab"] for token in alphabet())
     marks_alone = all(token["special"] for token in said["added_tokens"])
-    if not whole or not marks_alone or normal or known not in ([words], [digits, words]):
+    if not plain or not marks_alone or normal or known not in ([words], [digits, words]):
         raise NotImplementedError("no byte-level BPE that splits words as GPT-2 does")
     return len(known) == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_threads_and_what_was_encoded_before_change_nothing(both):
     one = own.encode(TEXTS)
     many = [own.encode([text]) for text in TEXTS]
     assert np.array_equal(one[0], np.concatenate([ids for ids, _ in many]))
+
+
+def test_bytes_without_a_token_are_passed_over_as_the_library_does():
+    said = json.loads(engine().to_str())
+    del said["model"]["vocab"]["q"], said["model"]["vocab"]["ī"]  # q, and a byte of many Chinese characters
+    gone = ("q", "ī")
+    said["model"]["merges"] = [
+        m for m in said["model"]["merges"] if not any(g in side for side in m for g in gone)
+    ]
+    for token in [t for t in said["model"]["vocab"] if any(g in t for g in gone)]:
+        del said["model"]["vocab"][token]
+    library = tokenizers.Tokenizer.from_str(json.dumps(said))
+    library.encode_special_tokens = True
+    assert_same((library, BytePairs(library)), [*TEXTS[:3], "qqq", "aqb quick", "眉q" * 300, MARKS])
 
 
 def test_other_kinds_are_not_taken_for_this_one():

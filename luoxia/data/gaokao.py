@@ -62,7 +62,12 @@ def _example(question: Any) -> Example | None:
     if not isinstance(question, dict):
         return None
     text, answer = question.get("question"), question.get("answer")
-    if not isinstance(text, str) or not isinstance(answer, list) or len(answer) != 1 or answer[0] not in LETTERS:
+    if (
+        not isinstance(text, str)
+        or not isinstance(answer, list)
+        or len(answer) != 1
+        or answer[0] not in LETTERS
+    ):
         return None
     if not all(re.search(rf"{letter}\s*[.．、]", text) for letter in LETTERS):
         return None

@@ -24,7 +24,11 @@ from luoxia.data.task import ANSWER, KINDS, RULES, Example, Kind, Task, Template
 ASKED = ("question", "text", "sentence", "input", "prompt", "context")
 ANSWERED = ("answer", "label", "output", "completion", "target")
 CHOSEN = ("choices", "options")
-DEFAULTS = {"question": "Q: {question}\nA: {answer}", "context": "{context} {answer}", "prompt": "{prompt} {answer}"}
+DEFAULTS = {
+    "question": "Q: {question}\nA: {answer}",
+    "context": "{context} {answer}",
+    "prompt": "{prompt} {answer}",
+}
 LARGEST_FILE = 256 << 20  # bytes
 FEW = 20  # different labels, at most, that are taken to be all the choices there are
 SETTINGS = ("template", "description", "separator", "generic", "kind", "rule", "labels", "licence")
@@ -82,7 +86,9 @@ def read(path: Path) -> str:
         reason = error.strerror or type(error).__name__
         raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
     if len(data) > LARGEST_FILE:
-        raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB", f"{path} 超过 {LARGEST_FILE >> 20} MiB")
+        raise UserError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB", f"{path} 超过 {LARGEST_FILE >> 20} MiB"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -203,7 +209,9 @@ def _row(line: str, place: str, labels: Mapping[str, str]) -> Row:
     choices = tuple(labels.get(each, each) for each in choices)
     if not answer.strip():
         _refuse(place, "its answer is empty", "答案为空")
-    fields = {k: str(v) for k, v in data.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
+    fields = {
+        k: str(v) for k, v in data.items() if isinstance(v, str | int | float) and not isinstance(v, bool)
+    }
     return Row(place, fields, asked, answer.strip(), choices)
 
 
@@ -213,7 +221,9 @@ def _choices(data: Mapping[str, Any], place: str) -> tuple[str, ...]:
         given = given.get("text")
     if given is None:
         return ()
-    if not isinstance(given, list) or not all(isinstance(c, str | int | float) and str(c).strip() for c in given):
+    if not isinstance(given, list) or not all(
+        isinstance(c, str | int | float) and str(c).strip() for c in given
+    ):
         _refuse(place, "its choices are no list of texts that are not empty", "选项应为非空文本的列表")
     choices = tuple(str(c).strip() for c in given)
     if len(set(choices)) < len(choices) or len(choices) < 2:
@@ -255,7 +265,11 @@ def checked(found: Any, place: str) -> dict[str, Any]:
         _refuse(place, "it is no object", "不是一个对象")
     for key, value in found.items():
         if key not in SETTINGS:
-            _refuse(place, f"{key!r} is not one of {', '.join(SETTINGS)}", f"{key!r} 不在 {'、'.join(SETTINGS)} 之列")
+            _refuse(
+                place,
+                f"{key!r} is not one of {', '.join(SETTINGS)}",
+                f"{key!r} 不在 {'、'.join(SETTINGS)} 之列",
+            )
         right = {
             "labels": isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
             "licence": isinstance(value, list) and all(isinstance(v, str) for v in value),
@@ -263,7 +277,11 @@ def checked(found: Any, place: str) -> dict[str, Any]:
             "rule": value in RULES,
         }.get(key, isinstance(value, str))
         if not right:
-            _refuse(place, f"{key} is {str(value)[:60]!r}, which it cannot be", f"{key} 的值 {str(value)[:60]!r} 不对")
+            _refuse(
+                place,
+                f"{key} is {str(value)[:60]!r}, which it cannot be",
+                f"{key} 的值 {str(value)[:60]!r} 不对",
+            )
     return found
 
 

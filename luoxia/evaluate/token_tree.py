@@ -39,7 +39,8 @@ class Request:
     end: bool = False
 
     def __post_init__(self) -> None:
-        assert self.context and self.answer
+        assert self.context
+        assert self.answer
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -81,13 +82,15 @@ def score(
 
     def run(places: list[int]) -> None:
         nonlocal done
-        for at, scored in zip(places, _together(network, [requests[i] for i in places], nodes, held), strict=True):
+        for at, scored in zip(
+            places, _together(network, [requests[i] for i in places], nodes, held), strict=True
+        ):
             out[at] = scored
             done += 1
             heard(done)
 
     alone, rest = list[int](), list[int]()
-    common = _common([r.context[:-1] for r in requests])
+    common = common([r.context[:-1] for r in requests])
     for i, request in enumerate(requests):
         (alone if len(request.read) - common > nodes else rest).append(i)
     for same in _by_context(requests, alone):  # a long context becomes a common beginning of its own
@@ -100,13 +103,15 @@ def score(
 def _together(
     network: GPT, requests: Sequence[Request], nodes: int, held: AbstractContextManager[object]
 ) -> list[Scored]:
-    first = _common([r.context[:-1] for r in requests])
+    first = common([r.context[:-1] for r in requests])
     trees = _planted(requests, first, nodes)
     device = next(iter(network.norm.parameters())).device
     cache = network.cache(1, first + max(len(tree.tokens) for tree in trees))
     for at in range(0, first, CHUNK):
         with held:
-            network.hidden(torch.tensor([requests[0].context[at : min(at + CHUNK, first)]], device=device), cache)
+            network.hidden(
+                torch.tensor([requests[0].context[at : min(at + CHUNK, first)]], device=device), cache
+            )
     return [scored for tree in trees for scored in _grown(network, tree, cache, held)]
 
 
@@ -202,12 +207,14 @@ def _likelihoods(
     return values, best
 
 
-def _common(sequences: Sequence[Sequence[int]]) -> int:
+def common(sequences: Sequence[tuple[int, ...]]) -> int:
     """How many tokens all of them begin with."""
     if not sequences:
         return 0
     low, high = min(sequences), max(sequences)  # in the order of a dictionary the two that differ first
-    return next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
+    )
 
 
 def _by_context(requests: Sequence[Request], places: Sequence[int]) -> list[list[int]]:

@@ -6,7 +6,6 @@ the constrained way, where it is asked for, writes one of the choices token by t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from luoxia.data.task import Example, Task
 from luoxia.evaluate import few_shot
 from luoxia.evaluate.few_shot import Reader
 from luoxia.evaluate.intervals import interval
+from luoxia.evaluate.token_tree import common
 from luoxia.generate.after_prompt import AfterPrompt
 from luoxia.generate.text import TextModel
 
@@ -66,14 +66,17 @@ def study(model: TextModel, task: Task, plan: Plan, note: Note = lambda *_: None
     task = replace(task, items=tuple(e for i, e in enumerate(task.items) if i not in long))
     drawn = [task.examples(max(plan.shots), draw, plan.seed) for draw in range(plan.draws)]
     fit = min(few_shot.fitting(reader, task, examples, room) for examples in drawn)
-    rows = list[dict[str, Any]]()
-    for shots in dict.fromkeys(min(asked, fit) for asked in plan.shots):
-        asked = next(a for a in reversed(plan.shots) if min(a, fit) == shots)
-        rights = list[dict[str, NDArray[np.bool_]]]()
-        for draw in range(plan.draws if shots else 1):
-            told = f"{task.name}, k = {shots}" + (f", {draw + 1}/{plan.draws}" if shots else "")
-            rights.append(_answers(model, reader, task, drawn[draw][:shots], plan, lambda d, t, w=told: note(w, d, t)))
-        rows.append(_row(task, shots, asked, rights, plan.seed))
+    told = tuple(dict.fromkeys(min(asked, fit) for asked in plan.shots))
+    runs = [(shots, draw) for shots in told for draw in range(plan.draws if shots else 1)]
+    rights: dict[int, list[dict[str, NDArray[np.bool_]]]] = {shots: [] for shots in told}
+    for i, (shots, draw) in enumerate(runs):
+
+        def heard(done: int, total: int, run: int = i) -> None:
+            note(f"{model.id}, {task.name}", run * total + done, len(runs) * total)
+
+        rights[shots].append(_answers(model, reader, task, drawn[draw][:shots], plan, heard))
+    asked = {shots: max(a for a in plan.shots if min(a, fit) == shots) for shots in told}
+    rows = [_row(task, shots, asked[shots], rights[shots], plan.seed) for shots in told]
     return {
         "task": task.name,
         "kind": task.kind,
@@ -169,5 +172,5 @@ def _constrained(
 
 def _writer(model: TextModel, prompts: Sequence[list[int]], room: int) -> tuple[AfterPrompt, int]:
     """A writer behind what all prompts begin with, and how many tokens that is."""
-    first = len(os.path.commonprefix([ids[:-1] for ids in prompts]))
+    first = common([tuple(ids[:-1]) for ids in prompts])
     return AfterPrompt(model, prompts[0][:first], max(map(len, prompts)) - first + room), first

@@ -90,9 +90,9 @@ def score(
             heard(done)
 
     alone, rest = list[int](), list[int]()
-    common = common([r.context[:-1] for r in requests])
+    shared = common([r.context[:-1] for r in requests])
     for i, request in enumerate(requests):
-        (alone if len(request.read) - common > nodes else rest).append(i)
+        (alone if len(request.read) - shared > nodes else rest).append(i)
     for same in _by_context(requests, alone):  # a long context becomes a common beginning of its own
         run(same)
     if rest:

@@ -65,7 +65,9 @@ def main() -> None:
         requests = [
             request
             for item in task.items
-            for request in reader.requests(task.prompt(examples, item), [task.template.answer(c) for c in item.choices])
+            for request in reader.requests(
+                task.prompt(examples, item), [task.template.answer(c) for c in item.choices]
+            )
         ]
         times: dict[str, list[tuple[float, float]]] = {"luoxia": [], "transformers": []}
         chosen = {}

@@ -31,6 +31,7 @@ NAMES = {
     "summed": Text("summed likelihood", "似然求和"),
     "per_token": Text("likelihood per token", "每词元似然"),
     "normalised": Text("over the unconditional", "除以无条件似然"),
+    "calibrated": Text("over a blank item's", "除以空白题似然"),
     "constrained": Text("constrained writing", "约束生成"),
     "exact": Text("written word for word", "逐字写对"),
     "number": Text("the last number written", "写出的最后一个数"),
@@ -54,7 +55,7 @@ NAMES = {
     "held_out_overlap_median": Text("the same of held-out passages, median", "留出文本的同项，中位数"),
     "held_out_overlap_longest": Text("… largest", "…最大"),
 }  # fmt: skip
-WAYS = ("summed", "per_token", "normalised", "constrained")
+WAYS = ("summed", "per_token", "normalised", "calibrated", "constrained")
 SHOWN = 200  # pairs of samples on a page
 
 

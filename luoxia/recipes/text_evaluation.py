@@ -144,6 +144,7 @@ def _samples(model: TextModel, asked: Asked, note: Note) -> dict[str, Any]:
     )
     found = text_samples.scores(rows)
     knobs = asdict(Sampling(**asked.sampling))
+    knobs["stop"] = list(knobs["stop"])
     del knobs["seed"], knobs["logprobs"]
     if asked.against:
         found |= {"against": asked.against.name}

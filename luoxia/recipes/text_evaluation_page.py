@@ -260,6 +260,8 @@ def _table(
 
 
 def _shown(value: Any, lang: str) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 1000 else f"{value:.0f}"
     return _name(value, lang) if isinstance(value, str) else str(value)

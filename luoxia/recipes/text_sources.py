@@ -62,8 +62,16 @@ def _cut(name: str, text: str, model: TextModel) -> Measured:
     whole = len(ids) <= MOST and len(text) <= 8 * MOST
     ids = ids[:MOST]
     told = text if whole else model.tokenizer.decode(ids, specials=True)
-    first = len(model.tokenizer.token(ids[0]).encode()) if ids[0] not in _unwritten(model) else 0
+    first = 0 if ids[0] in _unwritten(model) else _bytes(model, ids[0])
     return Measured(name, tuple(ids), len(told.encode()) - first, whole)
+
+
+def _bytes(model: TextModel, token: int) -> int:
+    """How many bytes of text ``token`` is; it may be part of a character."""
+    text, name = model.tokenizer.token(token), model.tokenizer.engine.id_to_token(token) or ""
+    if "\ufffd" not in text:
+        return len(text.encode())
+    return 1 if name.startswith("<0x") else len(name)  # byte-level vocabularies have a letter for each byte
 
 
 def _unwritten(model: TextModel) -> frozenset[int]:

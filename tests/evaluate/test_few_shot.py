@@ -15,6 +15,8 @@ from luoxia.evaluate.few_shot import Reader, by, written
 from luoxia.evaluate.token_tree import Scored
 from luoxia.generate.after_prompt import AfterPrompt
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def tiny():

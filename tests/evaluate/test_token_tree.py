@@ -13,11 +13,13 @@ from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.weights.assemble import assemble
 from luoxia.weights.huggingface import from_huggingface, read_config
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
 
 
 def requests(
-    vocab: int, *, shared: int = 20, items: int = 12, end: bool = False, seed: int = 0
+    vocab: int, *, shared: int = 20, items: int = 5, end: bool = False, seed: int = 0
 ) -> list[Request]:
     random = np.random.default_rng(seed)
     before, found = tuple(random.integers(0, vocab, shared).tolist()), []

@@ -9,6 +9,8 @@ from luoxia.core.errors import ContextError
 from luoxia.generate.after_prompt import AfterPrompt
 from luoxia.generate.constraint import Constraint
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RESTS = ["b: ", "quite another: ", "b: "]
 
 

@@ -85,9 +85,12 @@ def evaluate(
 ) -> tuple[Path, dict[str, Any]]:
     """Measure each of ``names`` in all that is asked. The folder of the results, a run's own where the first of them is
     one, and what they are."""
-    loaded = {
-        task: _task(task, asked) for kind, task in asked.parts() if kind == FEWSHOT
-    }  # refused before any work
+    # What cannot be read is refused before a model is loaded.
+    loaded = {task: _task(task, asked) for kind, task in asked.parts() if kind == FEWSHOT}
+    if asked.against and not asked.against.exists():
+        raise UserError(
+            f"there is no {asked.against} to look samples up in", f"没有可供比对的 {asked.against}"
+        )
     report: dict[str, Any] = {
         "kind": "text",
         "models": [],

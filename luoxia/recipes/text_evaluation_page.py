@@ -79,8 +79,11 @@ def plots(report: Mapping[str, Any]) -> dict[str, str]:
     found = dict[str, str]()
     for task in dict.fromkeys(study["task"] for study in report["few_shot"]):
         studies = [study for study in report["few_shot"] if study["task"] == task]
-        series = {s["model"]: [(row["shots"], row["accuracy"]) for row in s["rows"]] for s in studies}
-        bands = {s["model"]: [(row["shots"], row["low"], row["high"]) for row in s["rows"]] for s in studies}
+        named = {s["model"]: s["model"] if len(studies) > 1 else _name("accuracy", lang) for s in studies}
+        series = {named[s["model"]]: [(row["shots"], row["accuracy"]) for row in s["rows"]] for s in studies}
+        bands = {
+            named[s["model"]]: [(row["shots"], row["low"], row["high"]) for row in s["rows"]] for s in studies
+        }
         if studies[0]["chance"]:
             shots = [row["shots"] for row in studies[0]["rows"]]
             series[_name("chance", lang)] = [(shot, studies[0]["chance"]) for shot in shots]
@@ -178,8 +181,8 @@ def _said(study: Mapping[str, Any]) -> list[Text]:
     ways = Text(_name(study["rule"], "en"), _name(study["rule"], "zh"))
     found.append(
         Text(
-            f"{task}: {study['items']} items; what counts: {ways.en}.",
-            f"{task}：{study['items']} 题；判定方式：{ways.zh}。",
+            f"{task}: {study['items']} items, examples from {study['pool']} others; what counts: {ways.en}.",
+            f"{task}：{study['items']} 题，示例取自另外 {study['pool']} 题；判定方式：{ways.zh}。",
         )
     )
     if study["fit"] is not None:

@@ -13,6 +13,8 @@ from luoxia.core.errors import UserError
 from luoxia.data import task_catalogue
 from luoxia.data.task import Example, Task, Template
 from luoxia.data.tokens import TokenWriter
+from luoxia.evaluate import few_shot
+from luoxia.evaluate.few_shot import Reader
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.recipes import few_shot_study, text_evaluation_page, text_samples, text_sources
 from luoxia.recipes.few_shot_study import Plan, study
@@ -59,6 +61,14 @@ def test_more_shots_than_fit_are_shown_as_many_as_fit(tiny):
     assert found["rows"][-1]["asked"] == 20
     said = text_evaluation_page.notes({"few_shot": [found], "perplexity": [], "limit": 6, "seed": 0}, "en")
     assert any(f"c: {found['fit']} examples fit the context" in line for line in said)
+
+
+def test_what_fits_fits_whatever_is_drawn(tiny):
+    pool = tuple(Example({"text": "x" * (5 + 12 * i)}, "yes", ("yes", "no")) for i in range(14))
+    task, reader = choices(pool=pool), Reader(tiny.network, tiny.tokenizer)
+    fits = [few_shot.fitting(reader, task, task.examples(14, draw, 0)) for draw in range(3)]
+    assert len(set(fits)) > 1
+    assert study(tiny, task, Plan((0, 14), 3))["fit"] == min(fits)
 
 
 def test_items_that_never_fit_are_left_out_and_told(tiny):

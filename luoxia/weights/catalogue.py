@@ -18,7 +18,7 @@ from luoxia.core.language import Text
 from luoxia.core.progress import readable_size
 
 CHUNK = 1 << 20  # bytes
-DATA = {"drawings": "icons", "verse": "verse"}  # kinds that are no models, and the set that is made of them
+DATA = {"drawings": "icons", "poems": "verse"}  # kinds that are no models, and the set that is made of them
 FACTS = "model.json"  # describes a model that lies in a folder of its own
 
 
@@ -36,7 +36,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "drawings" and "verse" are data
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "verse" writes poems; "drawings" and "poems" are data
     title: str
     summary: Text
     publisher: str

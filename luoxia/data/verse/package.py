@@ -24,7 +24,7 @@ POEMS = re.compile(r"package/dist/quantangshi/(error/)?poet\.(tang|song)\.\d+\.j
 
 PACKAGE = Entry(
     id="chinese-poetry",
-    kind="verse",
+    kind="poems",
     title="chinese-poetry",
     summary=Text("Poems of the Tang and Song.", "唐宋诗。"),
     publisher="npm",

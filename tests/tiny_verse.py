@@ -26,7 +26,9 @@ CHARACTERS = "".join(
 )
 
 
-def written(form: str, rows: int, seed: int, *, book: str = "平水韵", tones: bool = True, acrostic: str = "") -> list:
+def written(
+    form: str, rows: int, seed: int, *, book: str = "平水韵", tones: bool = True, acrostic: str = ""
+) -> list:
     """Lines of ``rows`` poems, each character drawn from those that the rules allow."""
     shape = FORMS[form]
     table = SoundTable.of(sounds.book(book), CHARACTERS)

@@ -151,7 +151,13 @@ def of_run(folder: Path) -> VerseFolder:
             f"{folder} 还没有权重：尚未到第一个检查点",
         )
     return VerseFolder(
-        folder.resolve().name, folder / WEIGHTS, config, tokenizer, PREFIX, licence=licence, facts=recipe["data"]
+        folder.resolve().name,
+        folder / WEIGHTS,
+        config,
+        tokenizer,
+        PREFIX,
+        licence=licence,
+        facts=recipe["data"],
     )
 
 

@@ -138,7 +138,7 @@ def test_what_is_admitted_has_no_lone_level_tone_and_no_three_at_the_end(length:
 
 
 def test_titles_punctuation_and_brackets_are_no_part_of_a_poem() -> None:
-    poem = "《登鹳雀楼》\n白日依山尽，黄河入海流；\n欲穷千里目，\n更上一层楼！"
+    poem = "《登鹳雀楼》\n白日依山尽（一作：落日 依山尽），黄河入海流；\n欲穷千里目，\n更上一层楼！"
     assert lines_of(poem) == ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
     assert form_of(lines_of(poem)) is FORMS["五绝"]
 

@@ -51,4 +51,6 @@ def test_the_nearest_poem_has_the_longest_run_in_common() -> None:
     assert (found.author, found.title, found.run) == ("李白", "静夜思", "疑是地上霜")
     assert found.lines[1] == "疑是地上霜"
     assert Originals(rows).nearest("风吹草低见牛羊") is None
-    assert Originals(rows).nearest("楼床前") is None  # the end of one poem and the beginning of the next are no run
+    assert (
+        Originals(rows).nearest("楼床前") is None
+    )  # the end of one poem and the beginning of the next are no run

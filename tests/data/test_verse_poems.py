@@ -19,7 +19,7 @@ from luoxia.weights.catalogue import path_of
 
 pytest.importorskip("opencc")
 
-GOOD = ["白日依山盡，黃河入海流。", "欲窮千里目，更上一層樓。"]
+GOOD = ["白日依（一作：沿）山盡，黃河入海流。", "欲窮千里目，更上一層樓。"]
 ROWS = {
     "poet.tang.0.json": [
         {"id": "1", "author": "王之渙", "title": "登鸛雀樓（一作題鸛雀樓）", "paragraphs": GOOD},
@@ -88,7 +88,9 @@ def test_without_the_package_the_way_to_it_is_told(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("bad", [b"{", b'{"a": 1}', b"[1]"])
-def test_a_package_of_something_else_is_refused(bad: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_of_something_else_is_refused(
+    bad: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = published(monkeypatch, tmp_path, {"poet.tang.0.json": bad})
     with pytest.raises(MalformedFileError, match="not the package"):
         poems.get(entry)
@@ -103,12 +105,16 @@ def test_poems_become_tokens_and_some_are_held_out(tmp_path: Path, monkeypatch: 
         poem, first = found.poems[i], found.tokenizer.first_character
         text = found.text[i]
         assert "".join(found.tokenizer.characters[t - first] for t in text if t != NONE) == poem.text
-        assert found.tokenizer.rhymes[found.pingshui[i] - found.tokenizer.rhyme("平水韵/上平一东")].startswith("平水韵")
+        assert found.tokenizer.rhymes[
+            found.pingshui[i] - found.tokenizer.rhyme("平水韵/上平一东")
+        ].startswith("平水韵")
     assert 0 < len(found.held_out) < 30
     assert not set(found.held_out) & set(found.train)
     near = found.neighbours()
     assert near.shape == (found.tokenizer.vocab_size, verse_set.NEAR)
-    assert (near[: found.tokenizer.first_character] == [[t] * 8 for t in range(found.tokenizer.first_character)]).all()
+    assert (
+        near[: found.tokenizer.first_character] == [[t] * 8 for t in range(found.tokenizer.first_character)]
+    ).all()
     assert (near == verse_set.arranged(kept, tmp_path, rare=1).neighbours()).all()
 
 

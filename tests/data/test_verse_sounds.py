@@ -34,7 +34,13 @@ def test_every_reading_of_the_lexicon_has_a_rhyme_of_today() -> None:
 
 @pytest.mark.parametrize(
     ("character", "rhymes"),
-    [("东", ["上平一东"]), ("冬", ["上平二冬"]), ("秋", ["下平十一尤"]), ("阳", ["下平七阳"]), ("啼", ["上平八齐"])],
+    [
+        ("东", ["上平一东"]),
+        ("冬", ["上平二冬"]),
+        ("秋", ["下平十一尤"]),
+        ("阳", ["下平七阳"]),
+        ("啼", ["上平八齐"]),
+    ],
 )
 def test_level_rhymes_of_the_old_book(character: str, rhymes: list[str]) -> None:
     assert [OLD.names[i] for i in sorted(OLD.rhymes(character))] == rhymes

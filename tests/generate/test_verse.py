@@ -54,7 +54,9 @@ def test_without_tones_the_rhyme_is_kept_all_the_same() -> None:
     assert not any(verdict.tones_kept for verdict in verdicts)
 
 
-@pytest.mark.parametrize("asked", [{}, {"theme": "秋水长天"}, {"form": "五律", "rhyme": "新韵", "acrostic": "山水"}])
+@pytest.mark.parametrize(
+    "asked", [{}, {"theme": "秋水长天"}, {"form": "五律", "rhyme": "新韵", "acrostic": "山水"}]
+)
 def test_a_model_that_knows_nothing_writes_valid_poems(model: VerseModel, asked: dict) -> None:
     for poem in model.write(n=3, candidates=4, seed=5, **asked):
         assert [str(fault.text) for fault in poem.verdict.faults] == []
@@ -87,7 +89,9 @@ def test_what_counts_is_the_likelihood_of_the_poem_itself(model: VerseModel) -> 
         ids = torch.tensor([prompt + body])
         with torch.inference_mode():
             logits = network(ids[:, :-1])[0, len(prompt) - 1 :, tokenizer.first_character :].log_softmax(-1)
-        of = [(k, t - tokenizer.first_character) for k, t in enumerate(body) if t >= tokenizer.first_character]
+        of = [
+            (k, t - tokenizer.first_character) for k, t in enumerate(body) if t >= tokenizer.first_character
+        ]
         nats.append(-sum(float(logits[k, t]) for k, t in of) / len(of))
     assert poem.nats == pytest.approx(nats[0], abs=1e-4)
     assert poem.fit == pytest.approx(nats[1] - nats[0], abs=1e-4)

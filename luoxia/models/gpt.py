@@ -210,8 +210,9 @@ class GPT(nn.Module):
         """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
         ``documents`` (B, T), the numbers of those that the tokens are of, none sees another document's."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        if seen + new > self.config.block_size:
-            raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
+        reach = seen + (cache.branches.reach if cache and cache.branches else new)
+        if reach > self.config.block_size:
+            raise ValueError(f"{reach} tokens do not fit a context of {self.config.block_size}")
         positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
         x = self.wte(ids)
         rotary = None

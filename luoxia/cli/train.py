@@ -26,8 +26,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle, upscaler or gpt.",
-                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle、upscaler 或 gpt。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle, upscaler, gpt or verse.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle、upscaler、gpt 或 verse。",
             ),
         ),
     ] = None,
@@ -36,8 +36,8 @@ def train(
         Option(
             metavar="DATA",
             help=say(
-                "avatars, digits, a prepared .data folder, or a folder or archive of images; for gpt a .tokens folder.",
-                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包；gpt 则为 .tokens 文件夹。",
+                "avatars, digits, a prepared .data folder, or a folder or archive of images; for gpt a .tokens folder, for verse verse.",
+                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包；gpt 则为 .tokens 文件夹，verse 则为 verse。",
             ),
         ),
     ] = None,
@@ -140,6 +140,12 @@ def _train(work, *, quiet: bool) -> bool:
         f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{work.examples.counted.zh}，"
         f"第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
     )
+    seconds = work.forecast()
+    if seconds is not None:
+        tell(
+            f"Measured here, the steps will take about {_span(seconds)}; --steps or a smaller --depth takes less.",
+            f"据本机实测，全部步数约需 {_span(seconds)}；减少 --steps 或 --depth 可缩短。",
+        )
     finished = work.train(show_report, show_finding)
     done = engine.done
     if finished:
@@ -153,6 +159,22 @@ def _train(work, *, quiet: bool) -> bool:
             f"已在第 {done} 步后停止；继续请用：luoxia train --resume {folder}",
         )
     return finished
+
+
+def _span(seconds: float) -> str:
+    """Days, hours and minutes, or seconds."""
+    if seconds < 100:
+        return say(f"{seconds:.0f} s", f"{seconds:.0f} 秒")
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return say(f"{days} d {hours} h", f"{days} 天 {hours} 小时")
+    return (
+        say(f"{hours} h {minutes} min", f"{hours} 小时 {minutes} 分")
+        if hours
+        else say(f"{minutes} min", f"{minutes} 分")
+    )
 
 
 def show_report(report: Report) -> None:

@@ -20,6 +20,7 @@ from luoxia.objectives.phase import Phase
 from luoxia.recipes.gpt_dial import GPTSettings, budget, completed, network
 from luoxia.recipes.gpt_study import GPTStudy
 from luoxia.train.engine import Training
+from luoxia.train.muon import Muon
 from luoxia.weights.gpt_run import FAMILY
 from luoxia.weights.vocabulary import tokenizer_files
 
@@ -62,6 +63,7 @@ def build(settings: GPTSettings, rows: TokenRows, seed: int) -> Training:
         entrances=("forward", "hidden"),
         texts=study.texts,
         files=tokenizer_files(tokenizer),
+        steady=True,
     )
 
 
@@ -81,10 +83,12 @@ class Rows:
 
 
 def optimizer_of(model: GPT, settings: GPTSettings) -> torch.optim.Optimizer:
-    """AdamW that pulls the blocks' and the head's matrices towards 0, and neither tables nor gains."""
+    """AdamW, or Muon for matrices: both pull the blocks' and the head's matrices towards 0, and neither tables nor gains."""
     matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
     pulled = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in pulled]
+    if settings.optimizer == "muon":
+        return Muon(matrices, others, settings.learning_rate, weight_decay=settings.decay)
     groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)
 
@@ -96,10 +100,10 @@ def _said(settings: GPTSettings, rows: TokenRows) -> tuple[Text, ...]:
     return (
         Text(
             f"depth {s.depth}: {weights / 1e6:.2f} M weights (width {s.width}, {s.heads} heads, rows of {s.block_size}); "
-            f"{s.steps} steps of {s.batch_size * s.block_size} tokens a process at a rate of {s.learning_rate:.3g} see "
+            f"in {s.steps} steps of {s.batch_size * s.block_size} tokens, at a rate of {s.learning_rate:.3g}, a process sees "
             f"{seen / 1e6:.1f} M tokens, {seen / weights:.1f} for each weight, the corpus {seen / there:.1f} times",
             f"depth {s.depth}：{weights / 1e6:.2f} M 个权重（宽 {s.width}，{s.heads} 个头，每行 {s.block_size} 个词元）；"
-            f"共 {s.steps} 步，每进程每步 {s.batch_size * s.block_size} 个词元，学习率 {s.learning_rate:.3g}，"
-            f"将看到 {seen / 1e6:.1f} M 个词元，每个权重 {seen / weights:.1f} 个，语料重复 {seen / there:.1f} 遍",
+            f"共 {s.steps} 步，每步 {s.batch_size * s.block_size} 个词元，学习率 {s.learning_rate:.3g}，"
+            f"每个进程将看到 {seen / 1e6:.1f} M 个词元，每个权重 {seen / weights:.1f} 个，语料 {seen / there:.1f} 遍",
         ),
     )

@@ -31,6 +31,8 @@ from luoxia.train.settings import Settings, changed
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
+TIMED = 2_048  # units that a forecast is made by
+
 
 @dataclass(frozen=True)
 class Session:
@@ -49,8 +51,20 @@ class Session:
         stop: Stop | None = None,
     ) -> bool:
         """Train to the last step or a stop; whether the last step was reached."""
+        kept = functools.partial(write_report, self.run)
+        return train(self.run, self.engine, self._batches(), show=show, tell=tell, kept=kept, stop=stop)
+
+    def forecast(self) -> float | None:
+        """Seconds that the steps still to come will take, where that can be measured before they are taken."""
+        engine, unit = self.engine, self.examples.unit
+        if not engine.training.steady or engine.done >= engine.settings.steps:
+            return None
+        step = engine.forecast(self._batches().at(engine.done), max(1, TIMED // unit.each))
+        return None if step is None else step * (engine.settings.steps - engine.done)
+
+    def _batches(self) -> Batches:
         settings = self.engine.settings
-        batches = Batches(
+        return Batches(
             self.examples,
             settings.batch_size,
             seed=self.engine.seed,
@@ -60,8 +74,6 @@ class Session:
             augment=settings.augment,
             workers=settings.workers,
         )
-        kept = functools.partial(write_report, self.run)
-        return train(self.run, self.engine, batches, show=show, tell=tell, kept=kept, stop=stop)
 
 
 def begin(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from luoxia.core.runtime import resolve
+from luoxia.data import images as image_sets
 from luoxia.evaluate.distribution import (
     frechet_distance,
     kernel_distance,
@@ -60,7 +61,7 @@ def test_a_score_depends_on_the_seed_and_not_on_earlier_calls():
 
 
 def test_every_checkpoint_of_a_gan_is_scored(tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "load", lambda *_, **__: pictures(64))
+    monkeypatch.setattr(image_sets, "load", lambda *_, **__: pictures(64))
     small = {"steps": 10, "checkpoint_every": 5, "width": 8, "latent": 4, "batch_size": 8, "workers": 0}
     work = session.begin("dcgan", "squares", tmp_path / "run", resolve(device="cpu"), seed=0, changes=small)
     work.train()

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luoxia.nn.attention import CausalSelfAttention, KVCache
+from luoxia.nn.documents import Documents
+from luoxia.nn.gated import gated
 from luoxia.nn.rotary import rotary_table, spread
 from luoxia.nn.sparse import Sparse
 
@@ -141,7 +143,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(config.ff, config.n_embd, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        return self.down(gated(self.gate(x), self.up(x)))
 
 
 class Block(nn.Module):
@@ -174,8 +176,9 @@ class Block(nn.Module):
         cache: KVCache | None,
         layer: int,
         compute: torch.dtype,
+        documents: Documents | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer)
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, documents)
         return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
@@ -202,12 +205,18 @@ class GPT(nn.Module):
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         return self.logits(self.hidden(ids, cache))
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T."""
+    def hidden(
+        self, ids: Tensor, cache: KVCache | None = None, documents: Documents | None = None
+    ) -> Tensor:
+        """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
+        ``documents``, ids (1, T) are several texts, none of which sees another."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        if seen + new > self.config.block_size:
+        if (documents.longest if documents else seen + new) > self.config.block_size:
             raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
-        positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
+        if documents is not None:
+            positions = documents.positions(ids.device)
+        else:
+            positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
         x = self.wte(ids)
         rotary = None
         if self.wpe is not None:
@@ -216,7 +225,7 @@ class GPT(nn.Module):
             cos, sin = self.rotary(x.device)
             rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute or x.dtype)
+            x = block(x, rotary, cache, i, self.compute or x.dtype, documents)
         if cache is not None:
             cache.length += new
         return self.norm(x)

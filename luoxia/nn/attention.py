@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from luoxia.nn.documents import Documents
 from luoxia.nn.rotary import rotate
 from luoxia.nn.sparse import Sparse
 
@@ -155,6 +156,7 @@ class CausalSelfAttention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
+        documents: Documents | None = None,
     ) -> Tensor:
         batch, new, _ = x.shape
 
@@ -176,7 +178,11 @@ class CausalSelfAttention(nn.Module):
             start = cache.start
         total = k.shape[2]
         dense = start is None and (self.band is None or total <= self.band)
-        if self.sparse is not None:
+        if documents is not None:
+            assert cache is None, "documents are learned from, not continued"
+            assert self.sparse is None, "sparse patterns know no documents"
+            y = documents.attend(q, k, v, self.band)
+        elif self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)
         elif self._at_once(new, total) and dense:

@@ -8,12 +8,13 @@ from typing import Any, Literal, overload
 import torch
 
 from luoxia.core.collector import objects_come_to_stay
-from luoxia.core.errors import MalformedFileError
+from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import resolve
 from luoxia.generate.text import TextModel
+from luoxia.models.gpt import GPT
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
-from luoxia.weights import catalogue, stylegan_folder
+from luoxia.weights import adapters, catalogue, stylegan_folder
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
 
@@ -64,12 +65,14 @@ def load_text(
     dtype: str | None = None,
     threads: int | None = None,
 ) -> TextModel:
-    """The model of that catalogue id, or in that GGUF file or Hugging Face folder.
+    """The model of that catalogue id, or in that GGUF file or Hugging Face folder; or adapters by their names, as
+    "my-writer", "my-writer+my-tone@0.5" or "smollm2-135m-instruct+my-writer", beside the model they were made for.
 
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
     ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
-    name, path = _locate(name_or_path)
+    stack = adapters.find(str(name_or_path))
+    name, path = _locate(stack.base if stack else name_or_path)
     runtime = resolve(device, dtype, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
@@ -78,9 +81,25 @@ def load_text(
             network, tokenizer = load_folder(path, runtime)
         else:
             network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)
+        if stack:
+            name = str(name_or_path)
+            stack.check(adapters.hash_of(path), tokenizer.digest)
+            _attach(stack, network)
         model = TextModel(name, network, tokenizer, runtime)
         model.warm_up()
     return model
+
+
+def _attach(stack: adapters.Stack, network: GPT) -> None:
+    try:
+        stack.adapter().requires_grad_(False).eval().attach(network)
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise MalformedFileError(
+            f"{stack.parts[0][0].name} does not fit {stack.base}: {error}",
+            f"{stack.parts[0][0].name} 与 {stack.base} 不符：{error}",
+        ) from error
 
 
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:

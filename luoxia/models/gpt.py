@@ -176,9 +176,9 @@ class Block(nn.Module):
         cache: KVCache | None,
         layer: int,
         compute: torch.dtype,
-        documents: Documents | None = None,
+        packed: Documents | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, documents)
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, packed)
         return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
@@ -206,15 +206,15 @@ class GPT(nn.Module):
         return self.logits(self.hidden(ids, cache))
 
     def hidden(
-        self, ids: Tensor, cache: KVCache | None = None, documents: Documents | None = None
+        self, ids: Tensor, cache: KVCache | None = None, packed: Documents | None = None
     ) -> Tensor:
         """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
-        ``documents``, ids (1, T) are several texts, none of which sees another."""
+        ``packed``, ids (1, T) are several documents one behind the other, none of which sees another."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        if (documents.longest if documents else seen + new) > self.config.block_size:
+        if (packed.longest if packed else seen + new) > self.config.block_size:
             raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
-        if documents is not None:
-            positions = documents.positions(ids.device)
+        if packed is not None:
+            positions = packed.positions(ids.device)
         else:
             positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
         x = self.wte(ids)
@@ -225,7 +225,7 @@ class GPT(nn.Module):
             cos, sin = self.rotary(x.device)
             rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute or x.dtype, documents)
+            x = block(x, rotary, cache, i, self.compute or x.dtype, packed)
         if cache is not None:
             cache.length += new
         return self.norm(x)

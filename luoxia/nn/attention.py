@@ -156,7 +156,7 @@ class CausalSelfAttention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
-        documents: Documents | None = None,
+        packed: Documents | None = None,
     ) -> Tensor:
         batch, new, _ = x.shape
 
@@ -178,10 +178,10 @@ class CausalSelfAttention(nn.Module):
             start = cache.start
         total = k.shape[2]
         dense = start is None and (self.band is None or total <= self.band)
-        if documents is not None:
+        if packed is not None:
             assert cache is None, "documents are learned from, not continued"
             assert self.sparse is None, "sparse patterns know no documents"
-            y = documents.attend(q, k, v, self.band)
+            y = packed.attend(q, k, v, self.band)
         elif self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)

@@ -126,6 +126,13 @@ Size = Annotated[
     int | None, Option(metavar="PIXELS", help=say("Side of the pictures.", "图片边长（像素）。"))
 ]
 Steps = Annotated[int | None, Option(metavar="N", help=say("Steps in all.", "总步数。"))]
+Depth = Annotated[
+    int | None,
+    Option(
+        metavar="N",
+        help=say("Layers of a GPT; all its other sizes follow.", "GPT 的层数；其余规模由它决定。"),
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     Option(
@@ -143,10 +150,10 @@ Stats = Annotated[
 ]
 
 
-def changes(set_: list[str] | None, steps: int | None) -> dict[str, str]:
-    """The settings that ``--set`` and ``--steps`` change, as texts."""
-    found = dict(_pair(text) for text in set_ or [])
-    return found if steps is None else found | {"steps": str(steps)}
+def changes(set_: list[str] | None, steps: int | None, depth: int | None = None) -> dict[str, str]:
+    """The settings that ``--set``, ``--steps`` and ``--depth`` change, as texts."""
+    named = {"steps": steps, "depth": depth}
+    return dict(_pair(text) for text in set_ or []) | {k: str(v) for k, v in named.items() if v is not None}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ def plan(
     data: Annotated[str, Option(metavar="DATA", help=say("As for `luoxia train`.", "同 `luoxia train`。"))],
     size: options.Size = None,
     steps: options.Steps = None,
+    depth: options.Depth = None,
     set_: options.Settings = None,
     device: options.Device = None,
     threads: options.Threads = None,
@@ -31,8 +32,9 @@ def plan(
     from luoxia.recipes import catalogue, plan
     from luoxia.train.settings import changed
 
-    changes = options.changes(set_, steps)
-    settings = changed(catalogue.find(recipe).settings, changes)
+    changes = options.changes(set_, steps, depth)
+    of = catalogue.find(recipe)
+    settings, _ = of.open(changed(of.settings, changes), data, of.size_of(data, size))
     free, disk = plan.free_memory(resolve(device=device).device), plan.free_disk(Path("runs"))
 
     def note(what: str) -> None:
@@ -72,6 +74,7 @@ def plan(
     words = ["luoxia", "train", recipe, "--data", data]
     words += ["--size", str(size)] if size else []
     words += ["--steps", str(steps)] if steps is not None else []
+    words += ["--depth", str(depth)] if depth is not None else []
     print(" ".join([*words, *(f"--set {k}={v}" for k, v in given.items())]))
 
 
@@ -82,7 +85,7 @@ def _compare(costs: list[Cost], best: Cost | None) -> None:
         say("precision", "精度"),
         say("pixels", "像素"),
         say("s a step", "秒/步"),
-        say("images/s", "张/秒"),
+        say(costs[0].unit.said.en, costs[0].unit.said.zh),
         say("memory", "内存"),
         "",
     )
@@ -93,9 +96,9 @@ def _compare(costs: list[Cost], best: Cost | None) -> None:
             (
                 str(cost.batch_size),
                 cost.precision,
-                str(cost.size),
+                str(cost.size) if cost.size else "",
                 f"{cost.step:.3g}",
-                f"{cost.images_per_second:.3g}",
+                f"{cost.per_second:.3g}",
                 readable_size(cost.memory),
                 "; ".join(marks),
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from luoxia.train.run import Run
 
 
-RANKING = ("kid", "bits_per_dim")  # the scores that rank checkpoints; less of each is better
+RANKING = ("kid", "bits_per_dim", "bits_per_byte")  # the scores that rank checkpoints; less of each is better
 
 
 def runs(

@@ -26,8 +26,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle or upscaler.",
-                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle 或 upscaler。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle, upscaler or gpt.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle、upscaler 或 gpt。",
             ),
         ),
     ] = None,
@@ -36,8 +36,8 @@ def train(
         Option(
             metavar="DATA",
             help=say(
-                "avatars, digits, a prepared .data folder, or a folder or archive of images.",
-                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包。",
+                "avatars, digits, a prepared .data folder, or a folder or archive of images; for gpt a .tokens folder.",
+                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包；gpt 则为 .tokens 文件夹。",
             ),
         ),
     ] = None,
@@ -51,6 +51,7 @@ def train(
         Path | None,
         Option("-o", "--out", metavar="FOLDER", help=say("The run's folder.", "训练结果文件夹。")),
     ] = None,
+    depth: options.Depth = None,
     set_: options.Settings = None,
     resume: Annotated[
         Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
@@ -85,13 +86,13 @@ def train(
             "请说明训练什么、用什么数据，如 `luoxia train vae --data digits`，或 --resume 文件夹",
         )
     if resume is not None and (
-        recipe or data or set_ or steps or seed is not None or out or size or resume_from
+        recipe or data or set_ or steps or depth or seed is not None or out or size or resume_from
     ):
         raise UserError(
             "--resume goes on as the run was begun: leave the other options out",
             "--resume 按原样继续训练：请勿给出其他选项",
         )
-    changes: dict[str, object] = {**options.changes(set_, steps), **({"auto": True} if auto else {})}
+    changes: dict[str, object] = {**options.changes(set_, steps, depth), **({"auto": True} if auto else {})}
     import torch
 
     from luoxia.core.runtime import resolve
@@ -101,13 +102,16 @@ def train(
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     with together() as processes:
-        if resume is not None:
-            work = session.resume(resume, runtime, processes, auto=auto)
-        else:
+
+        def work():
+            """Nothing of it outlives the group of processes."""
+            if resume is not None:
+                return session.resume(resume, runtime, processes, auto=auto)
             assert recipe is not None
             assert data is not None
-            folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-            work = session.begin(
+            begun = time.localtime(processes.agree(time.time()))
+            folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S', begun)}"
+            return session.begin(
                 recipe,
                 data,
                 folder,
@@ -118,7 +122,8 @@ def train(
                 origin=resume_from,
                 processes=processes,
             )
-        finished = _train(work, quiet=not processes.first)
+
+        finished = _train(work(), quiet=not processes.first)
     return 0 if finished else STOPPED
 
 
@@ -130,17 +135,17 @@ def _train(work, *, quiet: bool) -> bool:
         tell(warning.en, warning.zh)
     count = sum(p.numel() for m in work.training.modules.values() for p in m.parameters())
     tell(
-        f"{folder}: {work.run.recipe['recipe']}, {count / 1e6:.2f} M weights, {len(work.images.train)} images of "
-        f"{work.images.size} px, steps {engine.done} to {engine.settings.steps}, seed {engine.seed}",
-        f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{len(work.images.train)} 张 "
-        f"{work.images.size} 像素图片，第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
+        f"{folder}: {work.run.recipe['recipe']}, {count / 1e6:.2f} M weights, {work.examples.counted.en}, "
+        f"steps {engine.done} to {engine.settings.steps}, seed {engine.seed}",
+        f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{work.examples.counted.zh}，"
+        f"第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
     )
     finished = work.train(show_report, show_finding)
     done = engine.done
     if finished:
         tell(
-            f"Done. The weights are in {folder}/model.safetensors, pictures in {folder}/samples.",
-            f"完成。权重在 {folder}/model.safetensors，图片在 {folder}/samples。",
+            f"Done. The weights are in {folder}/model.safetensors, samples in {folder}/samples.",
+            f"完成。权重在 {folder}/model.safetensors，样本在 {folder}/samples。",
         )
     else:
         tell(
@@ -156,8 +161,8 @@ def show_report(report: Report) -> None:
     left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     notes = "  ".join(f"{name} {value:.4g}" for name, value in report.values.items())
     line = say(
-        f"step {report.step}/{report.steps}  {report.images_per_second:.0f} images/s  {left} left  {notes}",
-        f"第 {report.step}/{report.steps} 步  每秒 {report.images_per_second:.0f} 张  剩余 {left}  {notes}",
+        f"step {report.step}/{report.steps}  {report.per_second:.0f} {report.unit.said.en}  {left} left  {notes}",
+        f"第 {report.step}/{report.steps} 步  {report.per_second:.0f} {report.unit.said.zh}  剩余 {left}  {notes}",
     )
     print(line, file=sys.stderr, flush=True)
 

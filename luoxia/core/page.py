@@ -19,6 +19,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto
 img { image-rendering: pixelated; width: 20rem; } table { border-collapse: collapse; }
 .wide { flex-direction: column; } .wide img { width: auto; } .small { gap: .6rem; } .small img { width: 6rem; } .small figcaption { font-size: .75rem; max-width: 6rem;
          overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; max-width: 60rem; border-left: 2px solid #8886; padding-left: .8rem; }
 td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; font-variant-numeric: tabular-nums; }
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

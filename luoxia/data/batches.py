@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
-from luoxia.data.images import ImageSet
+from luoxia.data.examples import Examples
 from luoxia.data.order import Order, uniform
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``images`` (B, C, H, W) uint8, ``labels`` (B,) int64 or None, ``index`` (B,) their places in the set."""
+    """``images`` (B, C, H, W) uint8, (B, 0, 0, 0) of examples that are no pictures; ``labels`` (B,) int64 or None;
+    ``index`` (B,) their places in the set."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     index: NDArray[np.int64]
 
     @classmethod
-    def of(cls, images: ImageSet, index: NDArray[np.int64]) -> Batch:
-        """The pictures of ``images`` at ``index`` (B,), as they are."""
+    def of(cls, images: Examples, index: NDArray[np.int64]) -> Batch:
+        """The examples of ``images`` at ``index`` (B,), as they are."""
         labels = None if images.labels is None else images.labels[index]
         return cls(np.ascontiguousarray(images.images[index]), labels, index)
 
@@ -40,7 +41,7 @@ class Batches:
 
     def __init__(
         self,
-        images: ImageSet,
+        images: Examples,
         batch_size: int,
         *,
         seed: int,
@@ -53,8 +54,11 @@ class Batches:
     ) -> None:
         indices = images.train if split == "train" else images.held_out
         if len(indices) == 0:
+            raise UserError(f"{images.name} has nothing to train on", f"{images.name} 中没有可用于训练的内容")
+        if (mirror or augment) and not images.images.size:
             raise UserError(
-                f"{images.name} has no pictures to train on", f"{images.name} 中没有可用于训练的图片"
+                f"{images.name} has no pictures to mirror or augment: leave mirror and augment out",
+                f"{images.name} 不含可镜像或增强的图片：请勿设置 mirror 与 augment",
             )
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.rank, self.world, self.mirror, self.augment, self.workers = rank, world, mirror, augment, workers

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
+from luoxia.data.examples import IMAGES, Unit
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,21 @@ class ImageSet:
     def train(self) -> NDArray[np.int64]:
         """Places of the pictures that are not held out, (N - M,) sorted."""
         return np.setdiff1d(np.arange(len(self.images)), self.held_out, assume_unique=True)
+
+    @property
+    def unit(self) -> Unit:
+        return IMAGES
+
+    @property
+    def counted(self) -> Text:
+        """How many there are to train on, for people."""
+        n, size = len(self.train), self.size
+        return Text(f"{n} images of {size} px", f"{n} 张 {size} 像素图片")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run notes of it besides its digest and licences."""
+        return {"images": len(self.images), "classes": list(self.classes)}
 
 
 def digits() -> ImageSet:

@@ -14,7 +14,7 @@ from luoxia.generate.text import TextModel
 from luoxia.models.gpt import GPT
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
-from luoxia.weights import adapters, catalogue, stylegan_folder
+from luoxia.weights import adapters, catalogue, gpt_run, stylegan_folder
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
 
@@ -53,6 +53,8 @@ def load(
     """
     name = str(name_or_path)
     entry = catalogue.CATALOGUE.get(name)
+    if entry is None and gpt_run.is_one(name):
+        return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
     if entry.kind == "pictures" if entry else stylegan_folder.is_one(name):
         return stylegan_folder.find(name_or_path).generator().to(resolve(device, dtype, threads).device)
     return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
@@ -65,8 +67,9 @@ def load_text(
     dtype: str | None = None,
     threads: int | None = None,
 ) -> TextModel:
-    """The model of that catalogue id, or in that GGUF file or Hugging Face folder; or adapters by their names, as
-    "my-writer", "my-writer+my-tone@0.5" or "smollm2-135m-instruct+my-writer", beside the model they were made for.
+    """The model of that catalogue id, or in that GGUF file, Hugging Face folder or folder of a run that trained one; or
+    adapters by their names, as "my-writer", "my-writer+my-tone@0.5" or "smollm2-135m-instruct+my-writer", beside the
+    model they were made for.
 
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
     ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
@@ -77,7 +80,9 @@ def load_text(
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
     with objects_come_to_stay():
-        if path.is_dir():
+        if gpt_run.is_one(path):
+            network, tokenizer = gpt_run.load_run(path, runtime)
+        elif path.is_dir():
             network, tokenizer = load_folder(path, runtime)
         else:
             network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)

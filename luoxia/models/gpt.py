@@ -11,14 +11,14 @@ GELU or SwiGLU, grouped keys, biases, norms on q and k, banded layers, a tied or
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luoxia.nn.attention import CausalSelfAttention, KVCache
+from luoxia.nn.attention import CausalSelfAttention, KVCache, within
 from luoxia.nn.documents import Documents
 from luoxia.nn.gated import gated
 from luoxia.nn.rotary import rotary_table, spread
@@ -66,6 +66,9 @@ class GPTConfig:
             raise ValueError(f"n_head {self.n_head} is not a multiple of n_kv_head {self.kv_heads}")
         if self.position == "rotary" and self.hs % 2:
             raise ValueError(f"head_size {self.hs} is odd; rotary positions turn pairs")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
     @property
     def kv_heads(self) -> int:
@@ -176,9 +179,9 @@ class Block(nn.Module):
         cache: KVCache | None,
         layer: int,
         compute: torch.dtype,
-        packed: Documents | None = None,
+        sees: Tensor | Documents | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, packed)
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, sees)
         return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
@@ -206,15 +209,17 @@ class GPT(nn.Module):
         return self.logits(self.hidden(ids, cache))
 
     def hidden(
-        self, ids: Tensor, cache: KVCache | None = None, packed: Documents | None = None
+        self, ids: Tensor, cache: KVCache | None = None, documents: Tensor | Documents | None = None
     ) -> Tensor:
         """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
-        ``packed``, ids (1, T) are several documents one behind the other, none of which sees another."""
+        ``documents``, the numbers (B, T) of those that the tokens are of, none sees another document's; as
+        :class:`Documents`, ids (1, T) are whole documents one behind the other, each with positions of its own."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        if (packed.longest if packed else seen + new) > self.config.block_size:
-            raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
-        if packed is not None:
-            positions = packed.positions(ids.device)
+        longest = documents.longest if isinstance(documents, Documents) else seen + new
+        if longest > self.config.block_size:
+            raise ValueError(f"{longest} tokens do not fit a context of {self.config.block_size}")
+        if isinstance(documents, Documents):
+            positions = documents.positions(ids.device)
         else:
             positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
         x = self.wte(ids)
@@ -224,11 +229,16 @@ class GPT(nn.Module):
         else:
             cos, sin = self.rotary(x.device)
             rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
+        sees = within(documents) if isinstance(documents, Tensor) else documents
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute or x.dtype, packed)
+            x = block(x, rotary, cache, i, self.compute or x.dtype, sees)
         if cache is not None:
             cache.length += new
         return self.norm(x)
+
+    def last(self) -> Tensor:
+        """The head's matrix (V, C), the table where they are tied."""
+        return self.wte.weight if self.head is None else self.head.weight
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden (..., C) -> (..., V)."""

@@ -78,6 +78,14 @@ def visible(
     return (mask & (key >= start[:, None, None]) | (key == query))[:, None]
 
 
+def within(documents: Tensor) -> Tensor:
+    """Mask (B, 1, T, T), True where a query looks at itself or an earlier token of its own document; ``documents`` (B, T)
+    are the numbers of the documents that the tokens are of."""
+    size = documents.shape[1]
+    earlier = torch.ones(size, size, dtype=torch.bool, device=documents.device).tril()
+    return ((documents[:, :, None] == documents[:, None, :]) & earlier)[:, None]
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
     """q (B, nh, T, hs), k v (B, n_kv, S, hs) -> (B, nh, T, hs); query head h reads key head h // (nh / n_kv)."""
     grouped = q.shape[1] != k.shape[1]
@@ -156,8 +164,10 @@ class CausalSelfAttention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
-        packed: Documents | None = None,
+        sees: Tensor | Documents | None = None,
     ) -> Tensor:
+        """``sees``, where it is given, is all that a query sees: a mask (B, 1, T, T), with no cache and no band then, or
+        the documents of one row, with no cache."""
         batch, new, _ = x.shape
 
         def heads(y: Tensor, n: int) -> Tensor:
@@ -178,10 +188,14 @@ class CausalSelfAttention(nn.Module):
             start = cache.start
         total = k.shape[2]
         dense = start is None and (self.band is None or total <= self.band)
-        if packed is not None:
+        if isinstance(sees, Documents):
             assert cache is None, "documents are learned from, not continued"
             assert self.sparse is None, "sparse patterns know no documents"
-            y = packed.attend(q, k, v, self.band)
+            y = sees.attend(q, k, v, self.band)
+        elif sees is not None:
+            assert cache is None, "a mask is of whole sequences"
+            assert self.band is None, "a mask is of dense layers"
+            y = attend(q, k, v, sees, causal=False)
         elif self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)

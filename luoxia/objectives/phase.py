@@ -15,7 +15,8 @@ class Draw:
 
     ``images`` (B, C, H, W) float32 in [-1, 1]; ``labels`` (B,) int64 or None; ``generator`` is derived from
     (seed, step, rank, phase), so that a resumed run draws what an uninterrupted one would have drawn. ``index`` (B,)
-    int64 are the pictures' places in their set, by which a loss finds what else is known of them.
+    int64 are the examples' places in their set, by which a loss finds what else is known of them; examples that are no
+    pictures are known by it alone, and ``images`` is (B, 0, 0, 0).
     """
 
     images: Tensor

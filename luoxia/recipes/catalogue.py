@@ -10,11 +10,14 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.recipes import clip, dalle, dvae, gan, stylegan, upscaler, vae
+from luoxia.data import images
+from luoxia.data.examples import Examples
+from luoxia.recipes import clip, dalle, dvae, gan, gpt, stylegan, upscaler, vae
 from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.dvae import DVAESettings
 from luoxia.recipes.gan import GANSettings
+from luoxia.recipes.gpt_dial import GPTSettings
 from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.upscaler import UpscalerSettings
 from luoxia.recipes.vae import VAESettings
@@ -29,7 +32,8 @@ class Recipe:
     """Settings to begin with, and what makes a training of them. ``settings_of`` a network are those that make it
     again, where a training may begin with another model's weights. ``remembers``: ``build`` learns more from its data than
     weights, keeps it among the facts of a run, and takes them as its last argument to build the same again. ``size`` is the
-    one that pictures are asked for where they come in any and the user names none."""
+    one that pictures are asked for where they come in any and the user names none. ``opens`` reads data that is no
+    pictures, and completes the settings by it."""
 
     summary: Text
     settings: Settings
@@ -37,6 +41,20 @@ class Recipe:
     settings_of: Callable[[Any], dict[str, Any]] | None = None
     remembers: bool = False
     size: int | None = None
+    opens: Callable[[Any, str, int], tuple[Settings, Examples]] | None = None
+
+    def open(
+        self, settings: Settings, data: str, size: int | None, world: int = 1
+    ) -> tuple[Settings, Examples]:
+        """What ``data`` names, and ``settings`` with all that the recipe chooses by it and the number of processes."""
+        if self.opens is None:
+            return settings, images.load(data, size=size)
+        if size is not None:
+            raise UserError(
+                "--size is the side of pictures, and this recipe learns from text: leave it out",
+                "--size 是图片边长，而此配方以文本训练：请勿给出",
+            )
+        return self.opens(settings, data, world)
 
     def size_of(self, data: str, asked: int | None) -> int | None:
         """The size to load ``data`` in. What is prepared has its own."""
@@ -109,6 +127,12 @@ RECIPES = {
         UpscalerSettings(),
         upscaler.build,
         size=upscaler.SIZE,
+    ),
+    "gpt": Recipe(
+        Text("GPT: a language model from your own texts", "GPT：用自己的文本训练语言模型"),
+        GPTSettings(),
+        gpt.build,
+        opens=gpt.open_corpus,
     ),
 }
 

@@ -22,7 +22,7 @@ import torch
 
 from luoxia.core.runtime import resolve
 from luoxia.data.batches import Batches
-from luoxia.data.images import ImageSet, load
+from luoxia.data.examples import Examples, Unit
 from luoxia.objectives.phase import Phase
 from luoxia.recipes import catalogue
 from luoxia.train.engine import Engine, Seen
@@ -40,10 +40,12 @@ CHECKPOINTS = 3  # that lie on disk at once: the two newest and the best
 @dataclass(frozen=True)
 class Cost:
     """``step`` seconds of a step, averaged over the rhythm of its phases; ``draw`` and ``score`` those of a sample
-    sheet and of a checkpoint's scores; ``memory`` the peak in bytes; ``checkpoint`` bytes on disk."""
+    sheet and of a checkpoint's scores; ``memory`` the peak in bytes; ``checkpoint`` bytes on disk. ``size`` is that of
+    pictures, 0 of other examples; ``unit`` is what they are counted in."""
 
     batch_size: int
     precision: str
+    unit: Unit
     size: int
     weights: int
     step: float
@@ -53,8 +55,8 @@ class Cost:
     checkpoint: int
 
     @property
-    def images_per_second(self) -> float:
-        return self.batch_size / self.step
+    def per_second(self) -> float:
+        return self.batch_size * self.unit.each / self.step
 
     def seconds(self, settings: Settings) -> float:
         """Of a whole run of ``settings``."""
@@ -93,8 +95,9 @@ def measure(
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     settings = changed(catalogue.find(name).settings, changes)
-    images = load(data, size=catalogue.find(name).size_of(data, size))
-    training = catalogue.find(name).build(settings, images, 0)
+    recipe = catalogue.find(name)
+    settings, images = recipe.open(settings, data, recipe.size_of(data, size))
+    training = recipe.build(settings, images, 0)
     engine = _Timed(training, settings, 0, runtime, Processes())
     batches, whole = Batches(images, settings.batch_size, seed=0, mirror=settings.mirror), []
     began = time.perf_counter()
@@ -110,7 +113,7 @@ def measure(
     step = rest + sum(t / p.interval for t, p in zip(phases, training.phases, strict=True))
     start = time.perf_counter()
     with torch.no_grad():
-        training.pictures(engine.sampled, generator(runtime.device, 0))
+        training.sample(engine.sampled, generator(runtime.device, 0))
     drawn = time.perf_counter() - start
     if scored:
         training.scores(engine.sampled)  # features of the real pictures are computed once
@@ -122,7 +125,8 @@ def measure(
     return Cost(
         settings.batch_size,
         settings.precision,
-        images.size,
+        images.unit,
+        images.images.shape[-1],
         sum(p.numel() for m in training.modules.values() for p in m.parameters()),
         step,
         drawn,
@@ -144,8 +148,9 @@ def plans(
 ) -> Iterator[Cost]:
     """What was asked for, then its neighbours: the other precision, half and twice the batch."""
     settings = changed(catalogue.find(name).settings, changes)
-    images = load(data, size=catalogue.find(name).size_of(data, size))
-    catalogue.find(name).build(settings, images, 0)  # whatever is wrong with it is said here
+    recipe = catalogue.find(name)
+    settings, images = recipe.open(settings, data, recipe.size_of(data, size))
+    recipe.build(settings, images, 0)  # whatever is wrong with it is said here
     for variant in [changes, *neighbours(settings, images, changes)]:
         asked = changed(settings, variant)
         note(f"{asked.precision}, batch {asked.batch_size}")
@@ -154,7 +159,7 @@ def plans(
             yield task.result()
 
 
-def neighbours(settings: Settings, images: ImageSet, changes: dict[str, Any]) -> list[dict[str, Any]]:
+def neighbours(settings: Settings, images: Examples, changes: dict[str, Any]) -> list[dict[str, Any]]:
     """Changes that keep what is learned and alter what it costs."""
     other = "float32" if settings.precision == "bf16" else "bf16"
     batch = settings.batch_size
@@ -171,8 +176,8 @@ def recommended(costs: list[Cost], free: int) -> Cost | None:
     fitting = [cost for cost in costs if cost.memory <= SPARE * free]
     if not fitting:
         return None
-    fastest = max(fitting, key=lambda cost: cost.images_per_second)
-    return fastest if fastest.images_per_second > FASTER * fitting[0].images_per_second else fitting[0]
+    fastest = max(fitting, key=lambda cost: cost.per_second)
+    return fastest if fastest.per_second > FASTER * fitting[0].per_second else fitting[0]
 
 
 def free_memory(device: torch.device) -> int:

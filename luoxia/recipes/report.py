@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from html import escape
@@ -43,6 +44,8 @@ QUALITY = (  # of checkpoints
     ),
     Chart(NAMES["ppl"], ("held_out_ppl",), log=True),
     Chart(NAMES["bits_per_dim"], ("bits_per_dim", "held_out_bits_per_dim")),
+    Chart(NAMES["bits_per_byte"], ("bits_per_byte", "held_out_bits_per_byte")),
+    Chart(NAMES["nats_per_token"], ("nats_per_token", "held_out_nats_per_token")),
     Chart(
         NAMES["nats_per_code"], ("nats_per_code", "held_out_nats_per_code", "held_out_nats_per_code_untold")
     ),
@@ -51,7 +54,7 @@ COURSE = (  # of training
     Chart(Text("logits", "logit"), ("logit_real", "logit_fake")),
     Chart(
         Text("gradient norms", "梯度范数"),
-        ("grad_elbo", "grad_d", "grad_g", "grad_r1", "grad_path", "grad_tokens"),
+        ("grad_elbo", "grad_d", "grad_g", "grad_r1", "grad_path", "grad_tokens", "grad_words"),
         log=True,
     ),
 )
@@ -74,7 +77,7 @@ def page(run: Run, lang: str) -> str:
     data = run.recipe.get("data", {})
     body = f"""{_findings(run, lang)}
 <h2>{say("Samples, from the same noise each time", "样本（每次使用相同的噪声）")}</h2>
-<div class="row">{_samples(run, lang)}</div>
+<div class="row">{_samples(run, lang)}</div>{_texts(run, lang)}
 <h2>{say("Curves", "曲线")}</h2>
 <p>{escape(_measured_by(run, rows, lang))}</p>
 <div class="row">{_curves(rows, lang)}</div>
@@ -103,12 +106,27 @@ def write_model_report(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _samples(run: Run, lang: str) -> str:
-    grids = sorted((run.folder / "samples").glob("step-*.png"))
-    if len(grids) > SHOWN:
-        grids = [grids[round(i * (len(grids) - 1) / (SHOWN - 1))] for i in range(SHOWN)]
+    grids = _some(sorted((run.folder / "samples").glob("step-*.png")))
     steps = [int(path.stem.removeprefix("step-")) for path in grids]
     captions = [Text(f"step {step}", f"第 {step} 步").in_(lang) for step in steps]
     return "".join(figure(path.read_bytes(), text) for path, text in zip(grids, captions, strict=True))
+
+
+def _texts(run: Run, lang: str) -> str:
+    """What a model that writes has written, the newest first."""
+    parts = []
+    for path in reversed(_some(sorted((run.folder / "samples").glob("step-*.json")))):
+        step = int(path.stem.removeprefix("step-"))
+        lines = "".join(f"<pre>{escape(text)}</pre>" for text in json.loads(path.read_text(encoding="utf-8")))
+        parts.append(f"<h3>{escape(Text(f'step {step}', f'第 {step} 步').in_(lang))}</h3>{lines}")
+    return "".join(parts)
+
+
+def _some(paths: list[Path]) -> list[Path]:
+    """``SHOWN`` of them at most, evenly from the first to the last."""
+    if len(paths) <= SHOWN:
+        return paths
+    return [paths[round(i * (len(paths) - 1) / (SHOWN - 1))] for i in range(SHOWN)]
 
 
 def _findings(run: Run, lang: str) -> str:

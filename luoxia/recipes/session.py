@@ -19,7 +19,7 @@ from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.language import Text
 from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batches
-from luoxia.data.images import ImageSet, load
+from luoxia.data.examples import Examples
 from luoxia.recipes import catalogue
 from luoxia.recipes.report import write_report
 from luoxia.train.doctor import Finding
@@ -37,7 +37,7 @@ class Session:
     """A run with its data, its networks and the engine that moves them."""
 
     run: Run
-    images: ImageSet
+    examples: Examples
     training: Training
     engine: Engine
     warnings: tuple[Text, ...] = ()
@@ -51,7 +51,7 @@ class Session:
         """Train to the last step or a stop; whether the last step was reached."""
         settings = self.engine.settings
         batches = Batches(
-            self.images,
+            self.examples,
             settings.batch_size,
             seed=self.engine.seed,
             rank=self.engine.processes.rank,
@@ -92,19 +92,18 @@ def begin(
         changes = recipe_of.settings_of(before.network) | (changes or {})
     settings = changed(recipe_of.settings, changes or {})
     size = recipe_of.size_of(data, size)
-    images = load(data, size=size)
+    settings, examples = recipe_of.open(settings, data, size, processes.world)
     seed = seeds.checked(seed)
-    training = _built(name, settings, images, seed)
+    training = _built(name, settings, examples, seed)
     recipe = {
         "recipe": name,
         "settings": dataclasses.asdict(settings),
         "data": {
             "name": data,
             "size": size,
-            "digest": images.digest,
-            "images": len(images.images),
-            "licence": list(images.licence),
-            "classes": list(images.classes),
+            "digest": examples.digest,
+            "licence": list(examples.licence),
+            **examples.facts,
         },
         "seed": seed,
         "world": processes.world,
@@ -114,11 +113,11 @@ def begin(
     }
     engine = Engine(training, settings, seed, runtime, processes)
     if before is not None:
-        _begin_with(engine, before, images)
+        _begin_with(engine, before, examples.digest)
     if processes.first:
-        Run.begin(folder, recipe)
+        Run.begin(folder, recipe, training.files)
     processes.wait()
-    return Session(Run.open(folder), images, training, engine, training.warnings)
+    return Session(Run.open(folder), examples, training, engine, training.warnings)
 
 
 def resume(
@@ -129,22 +128,22 @@ def resume(
     try:
         recipe = run.recipe
         asked = recipe["settings"] | ({"auto": True} if auto else {})
-        settings = changed(catalogue.find(recipe["recipe"]).settings, asked)
+        of = catalogue.find(recipe["recipe"])
         data, seed, world = recipe["data"], recipe["seed"], recipe["world"]
-        images = load(data["name"], size=data["size"])
+        settings, examples = of.open(changed(of.settings, asked), data["name"], data["size"])
         digest = data["digest"]
     except (KeyError, TypeError) as error:
         raise MalformedFileError(
             f"{folder}/recipe.json is not whole: {error}", f"{folder}/recipe.json 不完整：{error}"
         ) from error
-    if images.digest != digest:
+    if examples.digest != digest:
         raise UserError(
             f"{data['name']} is not the data that {folder} was trained on: its content has changed",
             f"{data['name']} 不是 {folder} 训练所用的数据：内容已改变",
         )
     if auto and processes.first:
         run.amend(settings=asked)
-    training = _built(recipe["recipe"], settings, images, seed, recipe.get("facts"))
+    training = _built(recipe["recipe"], settings, examples, seed, recipe.get("facts"))
     engine = Engine(training, settings, seed, runtime, processes)
     engine.slower = slower(run)
     state, complaints = run.newest()
@@ -160,7 +159,7 @@ def resume(
                 f"{folder} 中的检查点与配方不符：{error}",
             ) from error
     elif recipe.get("origin"):
-        _begin_with(engine, stylegan_folder.find(recipe["origin"]), images)
+        _begin_with(engine, stylegan_folder.find(recipe["origin"]), examples.digest)
     if world != processes.world:
         warnings.append(
             Text(
@@ -168,19 +167,21 @@ def resume(
                 f"开始时为 {world} 个进程，现为 {processes.world} 个：此后结果将有所不同",
             )
         )
-    return Session(run, images, training, engine, (*training.warnings, *warnings))
+    return Session(run, examples, training, engine, (*training.warnings, *warnings))
 
 
 def open_model(
     folder: Path, runtime: Runtime, data: str | None = None
-) -> tuple[Run, ImageSet, Training, dict[str, torch.nn.Module]]:
+) -> tuple[Run, Examples, Training, dict[str, torch.nn.Module]]:
     """The trained model of the run in ``folder`` (its averaged weights), with its own data or ``data``."""
     run = Run.open(folder)
     try:
         recipe = run.recipe
-        settings = changed(catalogue.find(recipe["recipe"]).settings, recipe["settings"])
-        images = load(data or recipe["data"]["name"], size=None if data else recipe["data"]["size"])
-        training = _built(recipe["recipe"], settings, images, recipe["seed"], recipe.get("facts"))
+        of = catalogue.find(recipe["recipe"])
+        settings = changed(of.settings, recipe["settings"])
+        name, size = (data, None) if data else (recipe["data"]["name"], recipe["data"]["size"])
+        settings, examples = of.open(settings, name, size)
+        training = _built(recipe["recipe"], settings, examples, recipe["seed"], recipe.get("facts"))
     except (KeyError, TypeError) as error:
         raise MalformedFileError(
             f"{folder}/recipe.json is not whole: {error}", f"{folder}/recipe.json 不完整：{error}"
@@ -202,18 +203,18 @@ def open_model(
         raise MalformedFileError(
             f"{path} does not fit the run's recipe: {first}", f"{path} 与训练配方不符：{first}"
         ) from error
-    return run, images, training, training.modules
+    return run, examples, training, training.modules
 
 
-def _begin_with(engine: Engine, model: StyleGANFolder, images: ImageSet) -> None:
+def _begin_with(engine: Engine, model: StyleGANFolder, digest: str) -> None:
     """The weights of ``model``: live ones of both networks where it keeps them, else its averaged generator.
 
-    It knows its classes; on other data than it learned from, augmentation finds its strength anew.
+    It knows its classes; on other data than it learned from, told by ``digest``, augmentation finds its strength anew.
     """
     averaged = model.generator().state_dict()
     live = model.training() or {f"generator.{k}": v for k, v in averaged.items()}
     live = {k: v for k, v in live.items() if not k.startswith("transition.")}
-    if model.facts.get("digest") != images.digest:
+    if model.facts.get("digest") != digest:
         live = {k: v for k, v in live.items() if not k.startswith("augment.")}
     try:
         engine.begin_with(live, {"generator": averaged})
@@ -226,12 +227,12 @@ def _begin_with(engine: Engine, model: StyleGANFolder, images: ImageSet) -> None
 
 
 def _built(
-    name: str, settings: Settings, images: ImageSet, seed: int, facts: dict[str, Any] | None = None
+    name: str, settings: Settings, examples: Examples, seed: int, facts: dict[str, Any] | None = None
 ) -> Training:
     """``facts`` are those of the run that is opened again."""
     recipe = catalogue.find(name)
     try:
-        return recipe.build(settings, images, seed, *([facts] if recipe.remembers else []))
+        return recipe.build(settings, examples, seed, *([facts] if recipe.remembers else []))
     except ValueError as error:
         if isinstance(error, UserError):
             raise

@@ -38,6 +38,11 @@ def find(source: str, runtime: Runtime, data: str | None = None, out: Path | Non
     if (Path(source) / "recipe.json").exists() or not stylegan_folder.is_known(source):
         run, images, training, modules = session.open_model(Path(source), runtime, data)
         told = run.recipe
+        if not isinstance(images, ImageSet):
+            raise UserError(
+                f"{source} is a model of text, and this evaluation is of pictures",
+                f"{source} 是文本模型，而此评估针对图片",
+            )
         return Subject(
             source,
             out or run.folder,

@@ -59,7 +59,8 @@ class Training:
     and whether less of it is better. ``warnings`` are for the user, before the first step; ``study`` is for
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
     ``entrances`` are the methods that losses enter the moving module by. ``draws``: whether ``pictures`` are samples of
-    a model that makes pictures, which are compared with real ones, and not a look at real ones.
+    a model that makes pictures, which are compared with real ones, and not a look at real ones. A model that writes has
+    ``texts`` in their place. ``files`` are kept in the run's folder, by name, for whoever opens the model.
     """
 
     modules: dict[str, nn.Module]
@@ -76,10 +77,16 @@ class Training:
     entrances: tuple[str, ...] = ("forward",)
     draws: bool = True
     shown: Callable[[Modules, torch.Generator], Tensor] | None = None
+    texts: Callable[[Modules, torch.Generator], tuple[str, ...]] | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def sample(self, modules: Modules, generator: torch.Generator) -> Tensor | tuple[str, ...]:
+        """What a run shows of the model as it stands: pictures for a grid, or texts."""
+        return (self.texts or self.shown or self.pictures)(modules, generator)
 
 
 def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None]:
-    """Images (B, C, H, W) uint8 to float32 in [-1, 1], channels last; labels as they are."""
+    """Images (B, C, H, W) uint8 to float32 in [-1, 1], channels last; labels as they are. No images stay none."""
     images = torch.from_numpy(batch.images).to(device).float().div_(127.5).sub_(1)
     labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(device)
     return images.contiguous(memory_format=torch.channels_last), labels
@@ -87,7 +94,8 @@ def to_tensor(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None
 
 @dataclass(frozen=True)
 class Seen:
-    """A batch on the device: pictures (B, C, H, W) in [-1, 1], labels (B,) or None, places in their set (B,)."""
+    """A batch on the device: pictures (B, C, H, W) in [-1, 1], labels (B,) or None, places in their set (B,). Pictures
+    are (B, 0, 0, 0) where the examples are none."""
 
     images: Tensor
     labels: Tensor | None

@@ -7,6 +7,7 @@ checkpoint stays whole.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import signal
 import threading
@@ -24,6 +25,7 @@ from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.images import enlargement, grid
 from luoxia.data.batches import Batches
+from luoxia.data.examples import Unit
 from luoxia.train import board, checkpoint
 from luoxia.train.doctor import Doctor, Finding
 from luoxia.train.engine import Engine, to_bytes
@@ -36,13 +38,15 @@ ROLLBACKS = 4  # of one run
 
 @dataclass(frozen=True)
 class Report:
-    """What a line of progress shows: ``seconds`` since this process began to train, images a second since the last."""
+    """What a line of progress shows: ``seconds`` since this process began to train, ``per_second`` of ``unit`` since
+    the last."""
 
     step: int
     steps: int
     seconds: float
     seconds_left: float
-    images_per_second: float
+    per_second: float
+    unit: Unit
     values: dict[str, float]
 
 
@@ -104,7 +108,7 @@ def _stretch(
 ) -> bool:
     """Steps until the last one, a stop, or a break; whether it was not a break."""
     keeper.open()
-    steps, began = engine.settings.steps, time.perf_counter()
+    steps, unit, began = engine.settings.steps, batches.images.unit, time.perf_counter()
     reported, reported_at = began, engine.done
     # Seconds a step of the last reports: a pause does not count for long.
     pace: deque[float] = deque(maxlen=20)
@@ -115,14 +119,14 @@ def _stretch(
             stopped = engine.processes.any(stop.asked)
             if done % engine.settings.log_every == 0 or at_end:
                 values, now = engine.take_notes(), time.perf_counter()
-                images = (done - reported_at) * engine.settings.batch_size * engine.processes.world
-                rate = images / (now - reported)
+                seen = (done - reported_at) * engine.settings.batch_size * engine.processes.world
+                rate = seen * unit.each / (now - reported)
                 pace.append((now - reported) / max(1, done - reported_at))
                 left = median(pace) * (steps - done)
                 reported, reported_at = now, done
                 if engine.processes.first:
-                    show(Report(done, steps, now - began, left, rate, values))
-                keeper.note({"step": done, "images_per_second": round(rate, 1), **values})
+                    show(Report(done, steps, now - began, left, rate, unit, values))
+                keeper.note({"step": done, f"{unit.name}_per_second": round(rate, 1), **values})
             if done % engine.settings.sample_every == 0 or at_end:
                 keeper.draw()
             if done % engine.settings.checkpoint_every == 0 or at_end or stopped:
@@ -206,17 +210,20 @@ class _Keeper:
             self.broken = self.broken or grave or finding.level == "fatal"
 
     def draw(self) -> None:
-        """The sample grid, from noise that is the same at every report."""
+        """The sample grid, or texts, from noise that is the same at every report."""
         modules = self.engine.sampled
         if not self.engine.processes.first:
             return
         with torch.no_grad():
             noise = generator(self.engine.runtime.device, self.engine.seed, 0x5A)
-            training = self.engine.training
-            pictures = (training.shown or training.pictures)(modules, noise)
-        path = self.run.folder / "samples" / f"step-{self.engine.done:08d}.png"
-        with write_atomically(path) as file:
-            drawn = sheet(pictures)
+            sample = self.engine.training.sample(modules, noise)
+        path = self.run.folder / "samples" / f"step-{self.engine.done:08d}"
+        if isinstance(sample, tuple):
+            with write_atomically(path.with_suffix(".json")) as file:
+                file.write(json.dumps(sample, ensure_ascii=False, indent=1).encode())
+            return
+        with write_atomically(path.with_suffix(".png")) as file:
+            drawn = sheet(sample)
             drawn.save(file, "PNG")
         self.board.picture(drawn, self.engine.done)
 

@@ -5,13 +5,14 @@ model.safetensors    the averaged weights of the best-scored checkpoint, or of t
 train_state/         checkpoints
 metrics.jsonl        one line a report
 doctor.jsonl         one line a finding of the training doctor
-samples/             one picture a report of samples, always from the same noise
+samples/             one picture a report of samples, always from the same noise; of a model that writes, texts
 report.html          curves and pictures
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,18 @@ class Run:
     recipe: dict[str, Any]
 
     @classmethod
-    def begin(cls, folder: Path, recipe: dict[str, Any]) -> Run:
-        """A new run in ``folder``, which must be new or empty: no run is written over another."""
+    def begin(cls, folder: Path, recipe: dict[str, Any], files: Mapping[str, bytes] | None = None) -> Run:
+        """A new run in ``folder``, which must be new or empty: no run is written over another. ``files`` are kept
+        beside the recipe."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(
                 f"{folder} is there already; go on with `luoxia train --resume {folder}` or give another -o",
                 f"{folder} 已存在；用 `luoxia train --resume {folder}` 继续，或用 -o 另指定",
             )
         run = cls(folder, {"format": FORMAT})
+        for name, content in (files or {}).items():
+            with write_atomically(folder / name) as file:
+                file.write(content)
         run.amend(**recipe)
         return run
 

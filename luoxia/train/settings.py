@@ -7,7 +7,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from luoxia.core.errors import UserError
 
@@ -43,21 +43,27 @@ class Settings:
     auto: bool = False
     shard: bool = False
 
+    left_open: ClassVar[tuple[str, ...]] = ()
+    """Settings whose 0 leaves the choice to the recipe, which makes it before the engine reads them."""
+
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every", "sample_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) < 1 and not self._chosen_later(name):
                 raise _refused(name, getattr(self, name), "1 or more", "1 或更大的数")
         for name in ("warmup", "clip", "half_life", "augment", "workers", "keep_every"):
             if getattr(self, name) < 0:
                 raise _refused(name, getattr(self, name), "0 or more", "0 或更大的数")
-        if not 0 < self.learning_rate < 10:
+        if not 0 < self.learning_rate < 10 and not self._chosen_later("learning_rate"):
             raise _refused(
                 "learning_rate", self.learning_rate, "a number between 0 and 10", "0 到 10 之间的数"
             )
         if self.precision not in PRECISIONS:
             raise _refused("precision", self.precision, " or ".join(PRECISIONS), " 或 ".join(PRECISIONS))
-        if self.batch_size % self.accumulate:
+        if self.accumulate and self.batch_size % self.accumulate:
             raise _refused("accumulate", self.accumulate, "a divisor of batch_size", "batch_size 的约数")
+
+    def _chosen_later(self, name: str) -> bool:
+        return name in self.left_open and getattr(self, name) == 0
 
 
 def _refused(name: str, value: object, en: str, zh: str) -> UserError:

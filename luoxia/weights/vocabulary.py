@@ -211,6 +211,21 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
     )
 
 
+def tokenizer_files(tokenizer: Tokenizer) -> dict[str, bytes]:
+    """What :func:`tokenizer_from_folder` reads it from again: the files' names and content."""
+    config = {
+        "bos_token": tokenizer.bos,
+        "eos_token": tokenizer.eos,
+        "add_bos_token": tokenizer.add_bos,
+        "chat_template": tokenizer.template,
+    }
+    known = {key: value for key, value in config.items() if value is not None}
+    return {
+        "tokenizer.json": tokenizer.engine.to_str().encode(),
+        "tokenizer_config.json": json.dumps(known, ensure_ascii=False, indent=1).encode(),
+    }
+
+
 def _json_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}

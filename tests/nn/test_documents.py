@@ -30,7 +30,7 @@ def test_documents_in_a_row_are_what_each_is_alone(family, learning, long, monke
     network = gpt(family)
     ids = torch.randint(0, 97, (1, 24), generator=torch.Generator().manual_seed(1))
     with torch.set_grad_enabled(learning):
-        row = network.hidden(ids, packed=Documents([5, 1, 16, 2]))
+        row = network.hidden(ids, documents=Documents([5, 1, 16, 2]))
         alone = torch.cat([network.hidden(part) for part in ids.split([5, 1, 16, 2], dim=1)], dim=1)
     torch.testing.assert_close(row, alone, atol=2e-5, rtol=1e-4)
 
@@ -38,7 +38,7 @@ def test_documents_in_a_row_are_what_each_is_alone(family, learning, long, monke
 def test_gradients_are_those_of_each_alone():
     ids = torch.randint(0, 97, (1, 12), generator=torch.Generator().manual_seed(1))
     row, alone = gpt("llama"), gpt("llama")
-    row.hidden(ids, packed=Documents([5, 7])).pow(2).sum().backward()
+    row.hidden(ids, documents=Documents([5, 7])).pow(2).sum().backward()
     sum(alone.hidden(part).pow(2).sum() for part in ids.split([5, 7], dim=1)).backward()
     for (name, mine), theirs in zip(row.named_parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-4, rtol=1e-3, msg=name)
@@ -47,9 +47,9 @@ def test_gradients_are_those_of_each_alone():
 def test_a_row_may_be_longer_than_the_context_and_a_document_may_not():
     network = gpt("llama")
     ids = torch.zeros(1, 34, dtype=torch.int64)
-    assert network.hidden(ids, packed=Documents([16, 16, 2])).shape == (1, 34, 32)
+    assert network.hidden(ids, documents=Documents([16, 16, 2])).shape == (1, 34, 32)
     with pytest.raises(ValueError, match="do not fit a context of 16"):
-        network.hidden(ids, packed=Documents([17, 17]))
+        network.hidden(ids, documents=Documents([17, 17]))
     with pytest.raises(ValueError, match="needs at least one"):
         Documents([3, 0])
 

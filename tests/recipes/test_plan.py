@@ -9,13 +9,14 @@ import torch
 
 from luoxia.cli.main import main
 from luoxia.core.runtime import Runtime
+from luoxia.data.examples import IMAGES
 from luoxia.data.images import load
 from luoxia.recipes import plan, session
 from luoxia.recipes.plan import Cost
 from luoxia.train import checkpoint
 
 TINY = {"width": 8, "latent": 4, "batch_size": 16}
-COST = Cost(32, "bf16", 64, 1000, 0.5, 1.0, 10.0, 10**9, 10**6)
+COST = Cost(32, "bf16", IMAGES, 64, 1000, 0.5, 1.0, 10.0, 10**9, 10**6)
 
 
 def test_weights_disk_and_steps_are_those_of_the_run(tmp_path):
@@ -28,7 +29,7 @@ def test_weights_disk_and_steps_are_those_of_the_run(tmp_path):
     on_disk = sum(p.stat().st_size for p in folder.iterdir())
     assert cost.checkpoint == pytest.approx(on_disk, rel=0.1)
     assert 0 < cost.step < 10
-    assert cost.images_per_second == pytest.approx(16 / cost.step)
+    assert cost.per_second == pytest.approx(16 / cost.step)
     assert 10**8 < cost.memory < plan.free_memory(cpu.device) * 10
 
 

@@ -215,9 +215,11 @@ class GPT(nn.Module):
         ``documents``, the numbers (B, T) of those that the tokens are of, none sees another document's; as
         :class:`Documents`, ids (1, T) are whole documents one behind the other, each with positions of its own."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        longest = documents.longest if isinstance(documents, Documents) else seen + new
-        if longest > self.config.block_size:
-            raise ValueError(f"{longest} tokens do not fit a context of {self.config.block_size}")
+        reach = seen + (cache.branches.reach if cache and cache.branches else new)
+        if isinstance(documents, Documents):
+            reach = documents.longest
+        if reach > self.config.block_size:
+            raise ValueError(f"{reach} tokens do not fit a context of {self.config.block_size}")
         if isinstance(documents, Documents):
             positions = documents.positions(ids.device)
         else:

@@ -123,11 +123,12 @@ def train(
                 processes=processes,
             )
 
-        finished = _train(work(), quiet=not processes.first)
+        finished = learn(work(), quiet=not processes.first)
     return 0 if finished else STOPPED
 
 
-def _train(work, *, quiet: bool) -> bool:
+def learn(work, *, quiet: bool) -> bool:
+    """Train what ``work`` is, telling how it goes; whether it came to its end."""
     engine, folder = work.engine, work.run.folder
     if quiet:
         return work.train()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
+from luoxia.data.examples import Unit, no_images
 from luoxia.data.pair_fields import Conversation
 from luoxia.data.pairs import Pairs
 from luoxia.models.tokenizer import Tokenizer
@@ -98,6 +99,27 @@ class LessonRows:
     licence: tuple[str, ...]
     digest: str
     notes: tuple[Text, ...] = ()
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        return no_images(len(self.ids))
+
+    @property
+    def labels(self) -> None:
+        return None
+
+    @property
+    def unit(self) -> Unit:
+        """A row counts as its tokens on an average, padding left out."""
+        return Unit("tokens", Text("tokens/s", "词元/秒"), max(1, self.tokens(self.train) // len(self.train)))
+
+    @property
+    def counted(self) -> Text:
+        n, tokens = self.examples, self.tokens(self.train)
+        return Text(
+            f"{n} examples of {tokens} tokens in {len(self.train)} rows of {self.width}",
+            f"{n} 个样例、{tokens} 个词元，装入 {len(self.train)} 行，每行 {self.width} 个",
+        )
 
     @property
     def width(self) -> int:

@@ -43,6 +43,7 @@ class Settings:
     keep_every: int = 0
     auto: bool = False
     shard: bool = False
+    patience: int = 0
 
     left_open: ClassVar[tuple[str, ...]] = ()
     """Settings whose 0 leaves the choice to the recipe, which makes it before the engine reads them."""

@@ -15,7 +15,16 @@ from luoxia.models.gpt import GPT
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.models.tokenizer import Tokenizer
-from luoxia.weights import adapters, catalogue, gguf_gpt, gpt_run, huggingface, stylegan_folder, text_folder
+from luoxia.weights import (
+    adapter_folder,
+    adapters,
+    catalogue,
+    gguf_gpt,
+    gpt_run,
+    huggingface,
+    own_texts,
+    stylegan_folder,
+)
 from luoxia.weights.gguf import GGUFFile
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
@@ -77,7 +86,7 @@ def load_text(
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
     ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
-    stack = adapters.find(str(name_or_path))
+    stack = adapter_folder.find(str(name_or_path))
     runtime = resolve(device, dtype, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
@@ -87,7 +96,7 @@ def load_text(
         )
         if stack:
             name = str(name_or_path)
-            stack.check(adapters.hash_of(path), tokenizer.digest)
+            stack.check(adapter_folder.hash_of(path), tokenizer.digest)
             _attach(stack, network)
         model = TextModel(name, network, tokenizer, runtime)
         model.warm_up()
@@ -118,9 +127,9 @@ def open_tokenizer(name_or_path: str | Path) -> tuple[Tokenizer, int]:
         return tokenizer_from_gguf(file), gguf_gpt.read_config(file).block_size
 
 
-def _attach(stack: adapters.Stack, network: GPT) -> None:
+def _attach(stack: adapter_folder.Stack, network: GPT) -> None:
     try:
-        stack.adapter().requires_grad_(False).eval().attach(network)
+        adapters.load_stack(stack).requires_grad_(False).eval().attach(network)
     except (ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
@@ -133,7 +142,7 @@ def _attach(stack: adapters.Stack, network: GPT) -> None:
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
         return name_or_path, catalogue.verified(catalogue.find(name_or_path, "text"))
-    own = text_folder.place(str(name_or_path))
+    own = own_texts.whole(str(name_or_path))
     if own is not None:
         return str(name_or_path), own
     path = Path(name_or_path)

@@ -67,7 +67,7 @@ def load(
     entry = catalogue.CATALOGUE.get(name)
     if entry is None and gpt_run.is_one(name):
         return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
-    if entry.kind == "pictures" if entry else stylegan_folder.is_one(name):
+    if entry.kind == "pictures" if entry else stylegan_folder.is_one(name) and not own_texts.whole(name):
         return stylegan_folder.find(name_or_path).generator().to(resolve(device, dtype, threads).device)
     return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
 

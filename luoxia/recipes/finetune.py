@@ -71,6 +71,7 @@ def build(
             f"{name} 不是此次训练开始时的模型：其权重已改变",
         )
     module = network.requires_grad_(True) if settings.full else _adapted(network, settings, seed)
+    network.train()  # a model comes as it writes, without dropout
     packed = Packed(*(torch.from_numpy(part) for part in (rows.ids, rows.targets, rows.documents)))
     loss = NextAnswer(packed, _Hidden(network, module), lambda: head_of(network))
     study = FinetuneStudy(network, tokenizer, rows, loss, _language(settings.base, rows), bf16)

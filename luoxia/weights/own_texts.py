@@ -115,6 +115,16 @@ def text_id(name: str) -> str:
     return catalogue.find(name, "text").id
 
 
+def state(name: str) -> tuple[tuple[str, int], ...]:
+    """What tells one state of the own models in ``name`` from another that took its place: the times of their files."""
+    words = [word.partition("@")[0] for word in name.split("+")]
+    own = {word: catalogue.place(word) for word in words if catalogue.is_name(word)}
+    paths = [
+        folder / facts for folder in own.values() for facts in (catalogue.FACTS, catalogue.ADAPTER_FACTS)
+    ]
+    return tuple((str(path), path.stat().st_mtime_ns) for path in paths if path.is_file())
+
+
 def remove(name: str) -> None:
     """Take an own model or adapter away. Raises :class:`UserError` for what is none."""
     folder = catalogue.place(name) if catalogue.is_name(name) else None

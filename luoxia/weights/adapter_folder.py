@@ -165,8 +165,7 @@ def _seen(path: Path) -> tuple[int, int]:
 
 
 @functools.lru_cache(8)
-def _digest(path: Path, seen: tuple[int, int]) -> str:
-    assert seen  # another size or time is another file
+def _digest(path: Path, seen: tuple[int, int]) -> str:  # noqa: ARG001 (another size or time is another file)
     with path.open("rb") as file:
         return catalogue.digest(file)
 

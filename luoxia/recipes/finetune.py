@@ -93,6 +93,7 @@ def build(
         warnings=_said(settings, rows),
         study=lambda modules, note: _study(settings, study, network, modules, note),
         texts=lambda _modules, _generator: study.texts(),
+        steady=True,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -69,24 +68,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
-
-
-@cache
-def _trim() -> Callable[[int], int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
-
-
-def return_freed_memory() -> None:
-    """Give glibc's freed pages back, those between pages in use too.
-
-    Where tensors have other sizes at every step, as texts have, what :func:`keep_freed_memory` keeps never fits what is asked
-    for next: within 36 steps of fine-tuning a process of 1.7 GB grew to 2.7.
-    """
-    trim = _trim()
-    if trim is not None:
-        trim(0)
 
 
 def _usable(name: str) -> torch.device:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 LONG = 512  # tokens of a document from which on PyTorch's own kernel is asked, which keeps no scores
 BUCKET, QUERIES = 64, 128
@@ -39,15 +38,7 @@ class Documents:
         return torch.cat([torch.arange(n, device=device) for n in self.lengths])[None]
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, band: int | None = None) -> Tensor:
-        """q (1, nh, T, hs), k v (1, n_kv, T, hs) -> (1, nh, T, hs). ``band``: how many tokens back a query sees.
-
-        The scores are computed again in the backward pass: of all that a block keeps they would be the most."""
-        if torch.is_grad_enabled():
-            later: Any = checkpoint
-            return later(self._attend, q, k, v, band, use_reentrant=False, preserve_rng_state=False)
-        return self._attend(q, k, v, band)
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, band: int | None) -> Tensor:
+        """q (1, nh, T, hs), k v (1, n_kv, T, hs) -> (1, nh, T, hs). ``band``: how many tokens back a query sees."""
         parts = zip(*(x.split(self.lengths, dim=2) for x in (q, k, v)), strict=True)
         return torch.cat(
             [
@@ -65,17 +56,53 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, band: int | None) -> Tensor:
         return F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=n_head != k.shape[1]
         )
-    size = -(-length // BUCKET) * BUCKET  # what is added comes last, where no query looks
-    q, k, v = (F.pad(x[0], (0, 0, 0, size - length)) for x in (q * hs**-0.5, k, v))
-    n_kv, hidden, rows = k.shape[0], _hidden(size, band, q.dtype, q.device), []
-    for first in range(0, size, QUERIES):
-        last = min(first + QUERIES, size)
-        # The heads that share keys go through one product.
-        queries = q[:, first:last].reshape(n_kv, -1, hs)
-        scores = torch.bmm(queries, k[:, :last].mT).view(-1, last - first, last) + hidden[first:last, :last]
-        weights = scores.softmax(-1, dtype=torch.float32).to(v.dtype).view(n_kv, -1, last)
-        rows.append(torch.bmm(weights, v[:, :last]).view(n_head, last - first, hs))
-    return torch.cat(rows, dim=1)[None, :, :length]
+    return cast(Tensor, _Attention.apply(q[0], k[0], v[0], band))[None]
+
+
+class _Attention(torch.autograd.Function):
+    """One document's attention, ``QUERIES`` queries at a time. With P = softmax(S), S = Q K^T / sqrt(hs):
+
+        dV = P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(dP * P)),   dQ = dS K / sqrt(hs),   dK = dS^T Q / sqrt(hs).
+
+    q (nh, L, hs), k v (n_kv, L, hs) -> (nh, L, hs). P is kept in the dtype of v; the heads that share keys go through one
+    product. A query sees no key behind it, so that the last ones, which fill the bucket, are never looked at."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, band: int | None) -> Tensor:
+        (n_head, length, hs), n_kv = q.shape, k.shape[0]
+        size = -(-length // BUCKET) * BUCKET
+        q, k, v = (F.pad(x, (0, 0, 0, size - length)) for x in (q * hs**-0.5, k, v))
+        hidden, kept, out = _hidden(size, band, q.dtype, q.device), [], torch.empty_like(q)
+        for first in range(0, size, QUERIES):
+            here = slice(first, min(first + QUERIES, size))
+            queries = q[:, here].reshape(n_kv, -1, hs)
+            scores = torch.bmm(queries, k[:, : here.stop].mT).view(n_head, -1, here.stop)
+            beside = slice(
+                0 if band else first, here.stop
+            )  # without a band, all keys before these queries are seen
+            scores[..., beside] += hidden[here, beside]
+            weights = scores.softmax(-1, dtype=torch.float32).to(v.dtype).view(n_kv, -1, here.stop)
+            out[:, here] = torch.bmm(weights, v[:, : here.stop]).view(n_head, -1, hs)
+            kept.append(weights)
+        ctx.save_for_backward(q, k, v, *kept)
+        ctx.length = length
+        return out[:, :length]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, *kept = ctx.saved_tensors
+        (n_head, size, hs), n_kv, length = q.shape, k.shape[0], ctx.length
+        slope = F.pad(grads[0], (0, 0, 0, size - length))
+        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        for number, weights in enumerate(kept):
+            here = slice(number * QUERIES, min((number + 1) * QUERIES, size))
+            rows = slope[:, here].reshape(n_kv, -1, hs)
+            dp = torch.bmm(rows, v[:, : here.stop].mT)
+            ds = torch._softmax_backward_data(dp, weights, -1, weights.dtype)
+            dq[:, here] = torch.bmm(ds, k[:, : here.stop]).view(n_head, -1, hs)
+            dk[:, : here.stop] += torch.bmm(ds.mT, q[:, here].reshape(n_kv, -1, hs))
+            dv[:, : here.stop] += torch.bmm(weights.mT, rows)
+        return dq[:, :length] * hs**-0.5, dk[:, :length], dv[:, :length], None
 
 
 @functools.lru_cache(64)

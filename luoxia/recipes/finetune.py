@@ -21,7 +21,7 @@ import luoxia
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.language import Text
-from luoxia.core.runtime import resolve, return_freed_memory
+from luoxia.core.runtime import resolve
 from luoxia.data import lessons, pairs
 from luoxia.data.lessons import LessonRows
 from luoxia.generate.load import open_network, open_tokenizer
@@ -86,7 +86,7 @@ def build(
     }
     return Training(
         {"adapter": module},
-        [Phase("answers", module, optimizer_of(module, settings), loss, after=return_freed_memory)],
+        [Phase("answers", module, optimizer_of(module, settings), loss)],
         (),
         lambda _modules, _generator: torch.empty(0, 3, 1, 1),  # what it makes is text
         lambda _modules: study.scores(),

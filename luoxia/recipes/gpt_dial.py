@@ -25,7 +25,7 @@ from luoxia.train.settings import Settings
 OPTIMIZERS = ("adamw", "muon")
 PER_WEIGHT, EPOCHS = 20, 4
 AT_ONCE = 8_192  # tokens that go through the network together; a larger batch is accumulated
-LEAST_STEPS = 50
+LEAST_STEPS = 1_000  # before a batch grows: of few steps none learns
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class GPTSettings(Settings):
     heads: int = 0
     block_size: int = 0
     tokens: int = 0
-    optimizer: str = "adamw"
+    optimizer: str = "muon"
     decay: float = 0.1
     by_document: bool = False
 

@@ -50,7 +50,7 @@ class Documents:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, band: int | None) -> Tensor:
-    n_head, length, hs = q.shape[1:]
+    n_head, length = q.shape[1:3]
     if length > LONG:
         mask = None if band is None else torch.isfinite(_hidden(length, band, q.dtype, q.device))
         return F.scaled_dot_product_attention(

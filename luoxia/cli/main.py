@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, models
+from luoxia.cli import clip, data, draw, face, models, poem
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
@@ -50,6 +50,11 @@ app.add_typer(
     help=say("Faces from seeds, mixed, moving and edited.", "由种子生成人脸，并混合、渐变与编辑。"),
 )
 app.add_typer(
+    poem.app,
+    name="poem",
+    help=say("Classical Chinese poems, written and checked.", "写近体诗，查格律。"),
+)
+app.add_typer(
     clip.app,
     name="clip",
     help=say("Find pictures by words, and judge them by words.", "用文字查找图片，判断图文是否相符。"),
@@ -57,7 +62,7 @@ app.add_typer(
 app.add_typer(
     data.app,
     name="data",
-    help=say("Check pictures, and prepare them for training.", "检查图片，并为训练做准备。"),
+    help=say("Check pictures and texts, and prepare them for training.", "检查图片与文本，并为训练做准备。"),
 )
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 app.command(help=say("Measure what a training will cost here.", "测量一次训练在本机的开销。"))(plan)

@@ -26,8 +26,8 @@ def train(
         Argument(
             metavar="[RECIPE]",
             help=say(
-                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle, upscaler or gpt.",
-                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle、upscaler 或 gpt。",
+                "vae, cvae, gan, dcgan, cgan, wgan, wgan-gp, stylegan, clip, dvae, dalle, upscaler, gpt or verse.",
+                "vae、cvae、gan、dcgan、cgan、wgan、wgan-gp、stylegan、clip、dvae、dalle、upscaler、gpt 或 verse。",
             ),
         ),
     ] = None,
@@ -36,8 +36,8 @@ def train(
         Option(
             metavar="DATA",
             help=say(
-                "avatars, digits, a prepared .data folder, or a folder or archive of images; for gpt a .tokens folder.",
-                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包；gpt 则为 .tokens 文件夹。",
+                "avatars, digits, a prepared .data folder, or a folder or archive of images; for gpt a .tokens folder, for verse verse.",
+                "avatars、digits、准备好的 .data 文件夹，或图片文件夹、压缩包；gpt 则为 .tokens 文件夹，verse 则为 verse。",
             ),
         ),
     ] = None,

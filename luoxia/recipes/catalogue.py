@@ -12,7 +12,7 @@ from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data import images
 from luoxia.data.examples import Examples
-from luoxia.recipes import clip, dalle, dvae, gan, gpt, stylegan, upscaler, vae
+from luoxia.recipes import clip, dalle, dvae, gan, gpt, stylegan, upscaler, vae, verse
 from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.dvae import DVAESettings
@@ -21,6 +21,7 @@ from luoxia.recipes.gpt_dial import GPTSettings
 from luoxia.recipes.stylegan import StyleGANSettings
 from luoxia.recipes.upscaler import UpscalerSettings
 from luoxia.recipes.vae import VAESettings
+from luoxia.recipes.verse import VerseSettings
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 
@@ -133,6 +134,12 @@ RECIPES = {
         GPTSettings(),
         gpt.build,
         opens=gpt.open_corpus,
+    ),
+    "verse": Recipe(
+        Text("verse: classical Chinese poems on a theme", "诗歌：按主题写近体诗"),
+        VerseSettings(),
+        verse.build,
+        opens=verse.open_poems,
     ),
 }
 

@@ -18,6 +18,7 @@ from luoxia.core.language import Text
 from luoxia.core.progress import readable_size
 
 CHUNK = 1 << 20  # bytes
+DATA = {"drawings": "icons", "poems": "verse"}  # kinds that are no models, and the set that is made of them
 FACTS = "model.json"  # describes a model that lies in a folder of its own
 
 
@@ -35,7 +36,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "drawings" are data
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "verse" writes poems; "drawings" and "poems" are data
     title: str
     summary: Text
     publisher: str
@@ -58,7 +59,8 @@ class Entry:
     @property
     def command(self) -> str:
         """What a user types to have it fetched."""
-        return "`luoxia data get icons`" if self.kind == "drawings" else f"`luoxia models get {self.id}`"
+        data = DATA.get(self.kind)
+        return f"`luoxia data get {data}`" if data else f"`luoxia models get {self.id}`"
 
     @property
     def pieces(self) -> tuple[Part, ...]:
@@ -296,7 +298,7 @@ def path_of(entry: Entry) -> Path:
     """Where the model's file belongs, whether it is there or not."""
     if entry.comes_along:
         return bundled() / entry.id / entry.filename
-    room = home() / "data" / "packages" if entry.kind == "drawings" else home() / "models"
+    room = home() / "data" / "packages" if entry.kind in DATA else home() / "models"
     return room / entry.id / entry.filename
 
 

@@ -123,11 +123,12 @@ def train(
                 processes=processes,
             )
 
-        finished = _train(work(), quiet=not processes.first)
+        finished = learn(work(), quiet=not processes.first)
     return 0 if finished else STOPPED
 
 
-def _train(work, *, quiet: bool) -> bool:
+def learn(work, *, quiet: bool) -> bool:
+    """Train what ``work`` is, telling how it goes; whether it came to its end."""
     engine, folder = work.engine, work.run.folder
     if quiet:
         return work.train()
@@ -143,8 +144,8 @@ def _train(work, *, quiet: bool) -> bool:
     seconds = work.forecast()
     if seconds is not None:
         tell(
-            f"Measured here, the steps will take about {_span(seconds)}; --steps or a smaller --depth takes less.",
-            f"据本机实测，全部步数约需 {_span(seconds)}；减少 --steps 或 --depth 可缩短。",
+            f"Measured here, the steps will take about {_span(seconds)}; fewer --steps take less.",
+            f"据本机实测，全部步数约需 {_span(seconds)}；减少 --steps 可缩短。",
         )
     finished = work.train(show_report, show_finding)
     done = engine.done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +50,18 @@ class Session:
         stop: Stop | None = None,
     ) -> bool:
         """Train to the last step or a stop; whether the last step was reached."""
-        kept = functools.partial(write_report, self.run)
-        return train(self.run, self.engine, self._batches(), show=show, tell=tell, kept=kept, stop=stop)
+        recipe, engine = catalogue.find(self.run.recipe["recipe"]), self.engine
+
+        def kept() -> None:
+            if recipe.keeps is not None:
+                recipe.keeps(self.run)
+            write_report(self.run)
+
+        finished = train(self.run, engine, self._batches(), show=show, tell=tell, kept=kept, stop=stop)
+        if finished and recipe.closes is not None and engine.processes.first:
+            recipe.closes(self.run, self.training)
+            write_report(self.run)
+        return finished
 
     def forecast(self) -> float | None:
         """Seconds that the steps still to come will take, where that can be measured before they are taken."""

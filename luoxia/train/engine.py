@@ -209,7 +209,7 @@ class Engine:
         if not self.training.steady or self._whole:
             return None
         seen, seconds = Seen.of(batch, self.runtime.device), 0.0
-        parts = max(1, len(batch.index) // count)
+        parts = max(self.settings.accumulate, len(batch.index) // count)  # no more at once than a step takes
         draw = seen.part(0, parts, generator(self.runtime.device, self.seed))
         for _ in range(2):  # the first one warms up
             began = time.perf_counter()
@@ -218,7 +218,7 @@ class Engine:
                 with self._lower():
                     value = phase.loss(draw).value
                 torch.autograd.grad(value, weights, allow_unused=True)
-                float(value.detach())  # waits for an accelerator
+                value.item()  # waits for an accelerator
             seconds = time.perf_counter() - began
         return seconds * parts
 

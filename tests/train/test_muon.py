@@ -48,3 +48,16 @@ def test_the_rest_moves_as_by_pytorchs_adam() -> None:
             weight.grad = (weight.detach() - step).sin()
             optimizer.step()
     torch.testing.assert_close(weights[0], weights[1])
+
+
+def test_two_steps_are_those_of_the_formula() -> None:
+    generator, weight = torch.Generator().manual_seed(2), nn.Parameter(torch.zeros(6, 9))
+    optimizer = Muon([weight], [], 0.1, momentum=0.9, weight_decay=0.5)
+    momentum, wanted = torch.zeros(6, 9), torch.zeros(6, 9)
+    for _ in range(2):
+        weight.grad = torch.randn(6, 9, generator=generator)
+        optimizer.step()
+        momentum = 0.9 * momentum + 0.1 * weight.grad
+        update = orthogonal(0.1 * weight.grad + 0.9 * momentum)
+        wanted = (1 - 0.1 * 0.5) * wanted - 0.1 * LIKE_ADAM * 3 * update
+    torch.testing.assert_close(weight.detach(), wanted, rtol=0.02, atol=1e-3)

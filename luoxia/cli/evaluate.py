@@ -8,8 +8,13 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from luoxia.cli import options
+from luoxia.cli import evaluation_options as options
+from luoxia.cli import options as usual_options
+from luoxia.cli import text_evaluation
 from luoxia.cli.words import print_table, say, tell
+from luoxia.generate.sampling import Sampling
+
+USUAL = Sampling()
 
 
 def evaluate(
@@ -17,7 +22,10 @@ def evaluate(
         str,
         Argument(
             metavar="RUN",
-            help=say("A run's folder, or a StyleGAN model's name.", "训练文件夹，或 StyleGAN 模型的名称。"),
+            help=say(
+                "A run's folder, or the name of a StyleGAN or of a model that writes.",
+                "训练文件夹，或 StyleGAN、文本模型的名称。",
+            ),
         ),
     ],
     data: Annotated[
@@ -30,7 +38,15 @@ def evaluate(
             ),
         ),
     ] = None,
-    samples: Annotated[int, Option(metavar="N", help=say("Pictures to draw.", "生成的图片数。"))] = 500,
+    samples: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help=say(
+                "Pictures to draw (500), or texts to write (32).", "生成的图片数（500）或文本数（32）。"
+            ),
+        ),
+    ] = None,
     seed: Annotated[int, Option(metavar="N", help=say("Of the samples.", "样本的种子。"))] = 0,
     inversions: Annotated[
         int,
@@ -51,6 +67,18 @@ def evaluate(
             ),
         ),
     ] = None,
+    on: options.On = None,
+    shots: options.Shots = "0,1,4,16",
+    draws: options.Draws = 3,
+    limit: options.Limit = 200,
+    tasks: options.Tasks = None,
+    constrained: options.Constrained = False,
+    beside: options.Beside = None,
+    prompts: options.Prompts = None,
+    against: options.Against = None,
+    max_tokens: usual_options.MaxTokens = 128,
+    temperature: usual_options.Temperature = USUAL.temperature,
+    stride: options.Stride = None,
     out: Annotated[
         Path | None,
         Option(
@@ -60,9 +88,40 @@ def evaluate(
             help=say("Where to write, instead of the run's folder.", "输出位置；默认为训练文件夹。"),
         ),
     ] = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
+    device: usual_options.Device = None,
+    threads: usual_options.Threads = None,
 ) -> None:
+    heard: dict[str, int] = {}
+
+    def note(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // total
+        if tenth > heard.get(what, 0):
+            heard[what] = tenth
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+
+    if on is not None or text_evaluation.writes(source):
+        given = text_evaluation.Options(
+            on,
+            beside,
+            shots,
+            draws,
+            limit,
+            tasks,
+            constrained,
+            prompts,
+            against,
+            samples,
+            max_tokens,
+            temperature,
+            stride,
+            seed,
+            out,
+            device,
+            threads,
+        )
+        text_evaluation.run(source, given, note)
+        return
+
     import torch
 
     from luoxia.core import language, seeds
@@ -73,14 +132,6 @@ def evaluate(
 
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
-    heard: dict[str, int] = {}
-
-    def note(what: str, done: int, total: int) -> None:
-        tenth = 10 * done // total
-        if tenth > heard.get(what, 0):
-            heard[what] = tenth
-            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
-
     lang, told = language.current(), seeds.checked(seed)
     if judge is not None:
         folder, report = drawing_evaluation.evaluate(
@@ -91,7 +142,14 @@ def evaluate(
         print_table([heading, *(tuple(shown(v, lang) for v in row.values()) for row in rows)])
     else:
         folder, report = evaluation.evaluate(
-            source, runtime, data=data, samples=samples, seed=told, inversions=inversions, out=out, note=note
+            source,
+            runtime,
+            data=data,
+            samples=500 if samples is None else samples,
+            seed=told,
+            inversions=inversions,
+            out=out,
+            note=note,
         )
         print_table(list(readable(report, lang).items()))
     tell(

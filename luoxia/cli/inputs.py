@@ -29,7 +29,7 @@ def prompt_text(prompt: str) -> str:
 def examples(path: Path) -> list[dict[str, str]]:
     """Messages from a file of JSON lines with ``user`` and ``assistant``, or ``input`` and ``output``."""
     messages = []
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(contents(path).split("\n"), start=1):
         if not line.strip():
             continue
         asked, answered = _example(line, f"{path}:{number}")
@@ -41,7 +41,7 @@ def examples(path: Path) -> list[dict[str, str]]:
 
 def schema(path: Path) -> str:
     """The text of a JSON schema, which is at least JSON."""
-    text = _text(path)
+    text = contents(path)
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -67,7 +67,8 @@ def _example(line: str, place: str) -> tuple[str, str]:
     )
 
 
-def _text(path: Path) -> str:
+def contents(path: Path) -> str:
+    """The text of a file in UTF-8. Raises :class:`UserError` with the place that is not."""
     try:
         with path.open("rb") as file:
             return _decoded(file.read(LARGEST_FILE + 1), str(path), str(path))

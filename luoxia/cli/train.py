@@ -102,13 +102,16 @@ def train(
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     with together() as processes:
-        if resume is not None:
-            work = session.resume(resume, runtime, processes, auto=auto)
-        else:
+
+        def work():
+            """Nothing of it outlives the group of processes."""
+            if resume is not None:
+                return session.resume(resume, runtime, processes, auto=auto)
             assert recipe is not None
             assert data is not None
-            folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-            work = session.begin(
+            begun = time.localtime(processes.agree(time.time()))
+            folder = out or Path("runs") / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S', begun)}"
+            return session.begin(
                 recipe,
                 data,
                 folder,
@@ -119,11 +122,13 @@ def train(
                 origin=resume_from,
                 processes=processes,
             )
-        finished = _train(work, quiet=not processes.first)
+
+        finished = learn(work(), quiet=not processes.first)
     return 0 if finished else STOPPED
 
 
-def _train(work, *, quiet: bool) -> bool:
+def learn(work, *, quiet: bool) -> bool:
+    """Train what ``work`` is, telling how it goes; whether it came to its end."""
     engine, folder = work.engine, work.run.folder
     if quiet:
         return work.train()

@@ -54,9 +54,7 @@ class Batches:
     ) -> None:
         indices = images.train if split == "train" else images.held_out
         if len(indices) == 0:
-            raise UserError(
-                f"{images.name} has no examples to train on", f"{images.name} 中没有可用于训练的样例"
-            )
+            raise UserError(f"{images.name} has nothing to train on", f"{images.name} 中没有可用于训练的内容")
         if (mirror or augment) and not images.images.size:
             raise UserError(
                 f"{images.name} has no pictures to mirror or augment: leave mirror and augment out",

@@ -56,10 +56,13 @@ def curves(
     y_label: str,
     log_y: bool = False,
     reach: Sequence[float] = (),
+    bands: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
     width: int = 640,
     height: int = 360,
 ) -> str:
     """A line for each series of (x, y), as one SVG element to stand in a page or a file.
+
+    ``bands`` of (x, low, high), under the names of series, are shaded in their colours, on a linear axis.
 
     It takes its text colour from its surroundings, refers to nothing outside, and holds its texts escaped; a legend
     tells several series apart. The y axis takes in ``reach`` besides the points. A point
@@ -73,7 +76,10 @@ def curves(
             f"there is no finite point to draw in {title!r}", f"{title!r} 中没有可绘制的有限数据点"
         )
     x = _Axis.about([p[0] for p in kept], LEFT, width - RIGHT)
-    y = (_Axis.powers if log_y else _Axis.about)([*(p[1] for p in kept), *reach], height - BOTTOM, TOP)
+    edges = [end for band in (bands or {}).values() for _, *ends in band for end in ends]
+    y = (_Axis.powers if log_y else _Axis.about)(
+        [*(p[1] for p in kept), *reach, *edges], height - BOTTOM, TOP
+    )
     body = [
         f'<title>{escape(title)}</title><text x="{width / 2}" y="20" text-anchor="middle">{escape(title)}</text>'
     ]
@@ -98,6 +104,7 @@ def curves(
         f"{escape(y_label)}</text>"
     )
     for i, (name, line) in enumerate(lines.items()):
+        body += _shaded(i, (bands or {}).get(name, ()), x, y)
         body += _drawn(i, line, x, y)
         if len(lines) > 1:
             body += _legend(i, name, width)
@@ -176,6 +183,18 @@ def _drawn(i: int, line: Sequence[tuple[float, float] | None], x: _Axis, y: _Axi
     if path:
         body.append(f'<path d="{path}" fill="none" stroke-linejoin="round" {_style(i)}/>')
     return body
+
+
+def _shaded(i: int, band: Sequence[tuple[float, float, float]], x: _Axis, y: _Axis) -> list[str]:
+    """Between low and high of each (x, low, high); an upright line where there is one only."""
+    there = [f"{x.place(at):.1f} {y.place(low):.1f}" for at, low, _ in band]
+    back = [f"{x.place(at):.1f} {y.place(high):.1f}" for at, _, high in reversed(band)]
+    if not there:
+        return []
+    colour = COLOURS[i % len(COLOURS)]
+    if len(there) == 1:
+        return [f'<path d="M{there[0]}L{back[0]}" stroke="{colour}" stroke-opacity=".6"/>']
+    return [f'<path d="M{"L".join([*there, *back])}Z" fill="{colour}" fill-opacity=".15"/>']
 
 
 def _legend(i: int, name: str, width: int) -> list[str]:

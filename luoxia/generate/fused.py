@@ -3,6 +3,9 @@
 The arithmetic is that of ``models.gpt`` with rotary positions, RMSNorm and SwiGLU; a test holds the two together.
 Each thread owns an equal share of the rows of every matrix and of the cached positions, and repeats the cheap work
 on vectors for itself, so that a layer needs five barriers and no copying.
+
+What low-rank adapters add to a matrix is computed beside it: A x from the same 8-bit activations, with A in blocks of
+8 bits and by every thread for itself, then the thread's own rows of B, which are bf16.
 """
 
 # pyright: reportCallIssue=false
@@ -18,8 +21,9 @@ from numpy.typing import NDArray
 
 from luoxia.models.gpt import GPT
 from luoxia.nn.attention import KVCache
-from luoxia.nn.kernels import Team, compiled, exp, quantise, read_row, rows_times, to_bf16, wait
-from luoxia.nn.lowbit import FORMS, BlockWeights
+from luoxia.nn.kernels import Q8_0, Team, compiled, exp, quantise, read_row, rows_times, to_bf16, wait
+from luoxia.nn.lora import LoRALinear, LowRank
+from luoxia.nn.lowbit import FORMS, BlockWeights, pack
 from luoxia.nn.simd import LANES, dots_bf16_1, dots_bf16_3, weigh_bf16_1, weigh_bf16_3
 
 _jit = compiled(__file__)
@@ -122,15 +126,35 @@ def _merge(parts, peaks, masses, n, out):
 
 
 @_jit
+def _times(matrix, low, first, last, n_blocks, xq, xs, xsum, between, out):
+    """out[r] = <row r, x> for first <= r < last, and what ``low`` (address of A, of B, rank) adds. ``between`` has room for
+    A x in whole lanes, and one number more."""
+    rows_times(matrix[0], matrix[1], first, last, n_blocks, xq, xs, xsum, out)
+    rank = low[2]
+    if rank == 0:
+        return
+    rows_times(low[0], Q8_0, 0, rank, n_blocks, xq, xs, xsum, between)
+    lanes = (rank + LANES - 1) // LANES
+    for k in range(rank, lanes * LANES):
+        between[k] = np.float32(0.0)
+    h, pitch = between.ctypes.data, lanes * LANES * 2
+    end = len(between) - 1
+    for r in range(first, last):
+        dots_bf16_1(h, low[1] + r * pitch, lanes, h + end * 4, 0)
+        out[r] += between[end]
+
+
+@_jit
 def _step(
-    member, n, counter, position, eps, matrices, table, head, norms, qk_norms, biases, cos, sin,
-    keys, values, x, qkv, ffn, parts, peaks, masses, scratch, codes, scales, sums, scores, logits,
+    member, n, counter, position, eps, matrices, lows, table, head, norms, qk_norms, biases, cos, sin,
+    keys, values, x, qkv, ffn, parts, peaks, masses, scratch, codes, scales, sums, scores, betweens, logits,
 ):  # fmt: skip
     """Thread ``member`` of ``n`` takes the token of row ``table`` to ``logits`` (V,). Shapes: see FusedDecoder."""
     n_layer, n_kv, _, hs = keys.shape
     n_embd, n_ff, n_head = x.shape[0], ffn.shape[0], parts.shape[1]
     nq, nk = n_head * hs, n_kv * hs
     h, xq, xs, xsum = scratch[member], codes[member], scales[member], sums[member]
+    between = betweens[member]
     blocks, q_blocks, ff_blocks = n_embd // 32, nq // 32, n_ff // 32
     row = 0
     if member == 0:
@@ -144,12 +168,12 @@ def _step(
     e0, e1 = n_embd * member // n, n_embd * (member + 1) // n
     f0, f1 = n_ff * member // n, n_ff * (member + 1) // n
     for layer in range(n_layer):
-        m = matrices[layer]
+        m, low = matrices[layer], lows[layer]
         _rms_norm(x, norms[layer, 0], eps, h[:n_embd])
         quantise(h, n_embd, xq, xs, xsum)
-        rows_times(m[0, 0], m[0, 1], q0, q1, blocks, xq, xs, xsum, qkv)
-        rows_times(m[1, 0], m[1, 1], k0, k1, blocks, xq, xs, xsum, qkv[nq:])
-        rows_times(m[2, 0], m[2, 1], k0, k1, blocks, xq, xs, xsum, qkv[nq + nk :])
+        _times(m[0], low[0], q0, q1, blocks, xq, xs, xsum, between, qkv)
+        _times(m[1], low[1], k0, k1, blocks, xq, xs, xsum, between, qkv[nq:])
+        _times(m[2], low[2], k0, k1, blocks, xq, xs, xsum, between, qkv[nq + nk :])
         row += n
         wait(counter, row)
         mine = h[: nq + 2 * nk]
@@ -176,21 +200,21 @@ def _step(
         wait(counter, row)
         _merge(parts, peaks, masses, n, h)
         quantise(h, nq, xq, xs, xsum)
-        rows_times(m[3, 0], m[3, 1], e0, e1, q_blocks, xq, xs, xsum, h)
+        _times(m[3], low[3], e0, e1, q_blocks, xq, xs, xsum, between, h)
         for i in range(e0, e1):
             x[i] += h[i]
         row += n
         wait(counter, row)
         _rms_norm(x, norms[layer, 1], eps, h[:n_embd])
         quantise(h, n_embd, xq, xs, xsum)
-        rows_times(m[4, 0], m[4, 1], f0, f1, blocks, xq, xs, xsum, h)
-        rows_times(m[5, 0], m[5, 1], f0, f1, blocks, xq, xs, xsum, ffn)
+        _times(m[4], low[4], f0, f1, blocks, xq, xs, xsum, between, h)
+        _times(m[5], low[5], f0, f1, blocks, xq, xs, xsum, between, ffn)
         for i in range(f0, f1):
             ffn[i] *= h[i] / (np.float32(1.0) + exp(-h[i]))
         row += n
         wait(counter, row)
         quantise(ffn, n_ff, xq, xs, xsum)
-        rows_times(m[6, 0], m[6, 1], e0, e1, ff_blocks, xq, xs, xsum, h)
+        _times(m[6], low[6], e0, e1, ff_blocks, xq, xs, xsum, between, h)
         for i in range(e0, e1):
             x[i] += h[i]
         row += n
@@ -223,12 +247,31 @@ def fits(model: GPT) -> bool:
     )
 
 
+def _parts(block: Any) -> tuple[Any, ...]:
+    a, m = block.attn, block.mlp
+    return a.q, a.k, a.v, a.o, m.gate, m.up, m.down
+
+
+class _Low:
+    """What stands beside a matrix as the compiled code reads it: ``entry`` is (address of A, address of B, rank)."""
+
+    def __init__(self, part: Any) -> None:
+        self.entry = (0, 0, 0)
+        if isinstance(part, LoRALinear):
+            low: LowRank = part.low
+            lanes = -(-low.rank // LANES) * LANES
+            self.a = pack(low.a.detach(), "Q8_0").contiguous()
+            self.b = torch.zeros(low.b.shape[0], lanes, dtype=torch.bfloat16)
+            self.b[:, : low.rank] = low.scale * low.b.detach()
+            self.entry = (self.a.data_ptr(), self.b.data_ptr(), low.rank)
+
+
 def _matrices(model: GPT) -> list[Any]:
     """Of each layer q, k, v, o, gate, up and down; then the token table and the head."""
     layers = [
-        part
+        part.base if isinstance(part, LoRALinear) else part
         for b in cast(list[Any], model.blocks)
-        for part in (b.attn.q, b.attn.k, b.attn.v, b.attn.o, b.mlp.gate, b.mlp.up, b.mlp.down)
+        for part in _parts(b)
     ]
     return [*layers, model.wte, model.head or model.wte]
 
@@ -242,6 +285,9 @@ class FusedDecoder:
         self.model, self.team, n = model, team, team.n
         entries = [(m.blocks.data_ptr(), FORMS[m.form]) for m in _matrices(model)]
         self._matrices = np.array(entries[:-2], np.int64).reshape(c.n_layer, 7, 2)
+        lows = [_Low(part) for b in layers for part in _parts(b)]
+        self._lows = np.array([low.entry for low in lows], np.int64).reshape(c.n_layer, 7, 3)
+        self._kept = lows  # whose memory the addresses lead to
         self._table, self._head = entries[-2], np.array(entries[-1], np.int64)
         self._row_bytes = cast(Any, model.wte).blocks[0].numel()
         self._norms = self._stack(
@@ -272,6 +318,7 @@ class FusedDecoder:
             np.zeros((n, widest), f32), np.zeros((n, blocks * 32), np.int8),
             np.zeros((n, blocks), f32), np.zeros((n, blocks), f32),
             np.zeros((n, 3, -(-c.block_size // n) + 1), f32),
+            np.zeros((n, -(-int(self._lows[..., 2].max()) // LANES) * LANES + 1), f32),
         )  # fmt: skip
         self._counter = np.zeros(1, np.int64)
         self._eps = np.float32(c.norm_eps)
@@ -291,7 +338,7 @@ class FusedDecoder:
         self._counter[0] = 0
         table = np.array([self._table[0] + token * self._row_bytes, self._table[1]], np.int64)
         self.team.run(
-            _step, self._counter.ctypes.data, position, self._eps, self._matrices, table, self._head,
+            _step, self._counter.ctypes.data, position, self._eps, self._matrices, self._lows, table, self._head,
             self._norms, self._qk_norms, self._biases, self._cos[position], self._sin[position], keys, values,
             *self._vectors, *self._shares, *self._scratch, logits,
         )  # fmt: skip

@@ -8,14 +8,18 @@ from typing import Any, Literal, overload
 import torch
 
 from luoxia.core.collector import objects_come_to_stay
-from luoxia.core.errors import MalformedFileError
-from luoxia.core.runtime import resolve
+from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.runtime import Runtime, resolve
 from luoxia.generate.text import TextModel
+from luoxia.models.gpt import GPT
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
-from luoxia.weights import catalogue, gpt_run, stylegan_folder
+from luoxia.models.tokenizer import Tokenizer
+from luoxia.weights import adapters, catalogue, gguf_gpt, gpt_run, huggingface, stylegan_folder, text_folder
+from luoxia.weights.gguf import GGUFFile
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
+from luoxia.weights.vocabulary import tokenizer_from_folder, tokenizer_from_gguf
 
 
 @overload
@@ -66,30 +70,72 @@ def load_text(
     dtype: str | None = None,
     threads: int | None = None,
 ) -> TextModel:
-    """The model of that catalogue id, or in that GGUF file, Hugging Face folder or folder of a run that trained one.
+    """The model of that catalogue id, or in that GGUF file, Hugging Face folder or folder of a run that trained one; or
+    adapters by their names, as "my-writer", "my-writer+my-tone@0.5" or "smollm2-135m-instruct+my-writer", beside the
+    model they were made for.
 
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
     ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
-    name, path = _locate(name_or_path)
+    stack = adapters.find(str(name_or_path))
     runtime = resolve(device, dtype, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
     with objects_come_to_stay():
-        if gpt_run.is_one(path):
-            network, tokenizer = gpt_run.load_run(path, runtime)
-        elif path.is_dir():
-            network, tokenizer = load_folder(path, runtime)
-        else:
-            network, tokenizer = load_gguf(path, runtime, dense=dtype is not None)
+        name, path, network, tokenizer = open_network(
+            stack.base if stack else name_or_path, runtime, dense=dtype is not None
+        )
+        if stack:
+            name = str(name_or_path)
+            stack.check(adapters.hash_of(path), tokenizer.digest)
+            _attach(stack, network)
         model = TextModel(name, network, tokenizer, runtime)
         model.warm_up()
     return model
 
 
+def open_network(
+    name_or_path: str | Path, runtime: Runtime, *, dense: bool = False
+) -> tuple[str, Path, GPT, Tokenizer]:
+    """Of the model of that catalogue id or path: its name, where it lies, its decoder, for whoever computes with it
+    himself, and its tokenizer. ``dense`` unpacks weights of few bits."""
+    name, path = _locate(name_or_path)
+    if gpt_run.is_one(path):
+        return name, path, *gpt_run.load_run(path, runtime)
+    if path.is_dir():
+        return name, path, *load_folder(path, runtime)
+    return name, path, *load_gguf(path, runtime, dense=dense)
+
+
+def open_tokenizer(name_or_path: str | Path) -> tuple[Tokenizer, int]:
+    """The tokenizer of that model and its context in tokens, without its weights."""
+    _, path = _locate(name_or_path)
+    if gpt_run.is_one(path):
+        return tokenizer_from_folder(path), gpt_run.config_of(path).block_size
+    if path.is_dir():
+        return tokenizer_from_folder(path), huggingface.read_config(path / "config.json")[0].block_size
+    with GGUFFile(path) as file:
+        return tokenizer_from_gguf(file), gguf_gpt.read_config(file).block_size
+
+
+def _attach(stack: adapters.Stack, network: GPT) -> None:
+    try:
+        stack.adapter().requires_grad_(False).eval().attach(network)
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise MalformedFileError(
+            f"{stack.parts[0][0].name} does not fit {stack.base}: {error}",
+            f"{stack.parts[0][0].name} 与 {stack.base} 不符：{error}",
+        ) from error
+
+
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
         return name_or_path, catalogue.verified(catalogue.find(name_or_path, "text"))
+    own = text_folder.place(str(name_or_path))
+    if own is not None:
+        return str(name_or_path), own
     path = Path(name_or_path)
     try:
         folder, file = path.is_dir(), path.is_file()

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luoxia.nn.attention import CausalSelfAttention, KVCache, within
+from luoxia.nn.documents import Documents
+from luoxia.nn.gated import gated
 from luoxia.nn.rotary import rotary_table, spread
 from luoxia.nn.sparse import Sparse
 
@@ -144,7 +146,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(config.ff, config.n_embd, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        return self.down(gated(self.gate(x), self.up(x)))
 
 
 class Block(nn.Module):
@@ -177,9 +179,9 @@ class Block(nn.Module):
         cache: KVCache | None,
         layer: int,
         compute: torch.dtype,
-        mask: Tensor | None = None,
+        sees: Tensor | Documents | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, mask)
+        x = x + self.attn(self.attn_norm(x).to(compute), rotary, cache, layer, sees)
         return x + self.mlp(self.mlp_norm(x).to(compute))
 
 
@@ -206,13 +208,22 @@ class GPT(nn.Module):
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         return self.logits(self.hidden(ids, cache))
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None, documents: Tensor | None = None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, cache: KVCache | None = None, documents: Tensor | Documents | None = None
+    ) -> Tensor:
         """The normed last layer (B, T, C). With a cache, ``ids`` continue what it holds, and it grows by T. With
-        ``documents`` (B, T), the numbers of those that the tokens are of, none sees another document's."""
+        ``documents``, the numbers (B, T) of those that the tokens are of, none sees another document's; as
+        :class:`Documents`, ids (1, T) are whole documents one behind the other, each with positions of its own."""
         new, seen = ids.shape[1], cache.length if cache else 0
-        if seen + new > self.config.block_size:
-            raise ValueError(f"{seen + new} tokens do not fit a context of {self.config.block_size}")
-        positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
+        reach = seen + (cache.branches.reach if cache and cache.branches else new)
+        if isinstance(documents, Documents):
+            reach = documents.longest
+        if reach > self.config.block_size:
+            raise ValueError(f"{reach} tokens do not fit a context of {self.config.block_size}")
+        if isinstance(documents, Documents):
+            positions = documents.positions(ids.device)
+        else:
+            positions = cache.positions(new) if cache else torch.arange(new, device=ids.device)[None]
         x = self.wte(ids)
         rotary = None
         if self.wpe is not None:
@@ -220,9 +231,9 @@ class GPT(nn.Module):
         else:
             cos, sin = self.rotary(x.device)
             rotary = spread(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1))  # (B or 1, 1, T, hs)
-        mask = None if documents is None else within(documents)
+        sees = within(documents) if isinstance(documents, Tensor) else documents
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache, i, self.compute or x.dtype, mask)
+            x = block(x, rotary, cache, i, self.compute or x.dtype, sees)
         if cache is not None:
             cache.length += new
         return self.norm(x)

@@ -5,6 +5,7 @@ The byte-pair work is done by the ``tokenizers`` library; this module adds what 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import re
@@ -14,7 +15,7 @@ from datetime import datetime
 from typing import NoReturn
 
 import tokenizers
-from jinja2 import TemplateError
+from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers.decoders import DecodeStream
 
@@ -24,6 +25,23 @@ Message = Mapping[str, str]
 
 MAX_RENDERED = 1 << 24  # characters that a chat template may write
 _PLAIN_TEMPLATE = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
+
+
+@functools.lru_cache(8)
+def _program(template: str) -> Template:
+    """A chat template, compiled. It comes with the weights: it is somebody's program, and runs without access to objects."""
+
+    def raise_exception(reason: str) -> NoReturn:
+        raise TemplateError(reason)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.globals |= {
+        "raise_exception": raise_exception,
+        "strftime_now": lambda form: datetime.now().astimezone().strftime(form),
+    }
+    return environment.from_string(template)
 
 
 @dataclass(frozen=True)
@@ -69,14 +87,50 @@ class Tokenizer:
         hidden = any(s in m["content"] for m in messages for s in self.specials)
         if not hidden:
             return self.encode(self._render(messages, answer), bos=False)
-        if any(mark in m["content"] for m in messages for mark in "\ue000\ue001\ue002"):
-            _refuse_message("a message holds private-use characters", "消息中含有私用区字符")
+        _no_marks(messages)
         text = self._render([{**m, "content": f"\ue000{i}\ue001"} for i, m in enumerate(messages)], answer)
         contents, ids = {str(i): m["content"] for i, m in enumerate(messages)}, []
         # A template may leave a message out, or write it in another place.
         for at, part in enumerate(re.split("\ue000([0-9]+)\ue001", text)):
             ids += self._encode_letters(contents.get(part, "")) if at % 2 else self.encode(part, bos=False)
         return ids
+
+    def lesson(self, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+        """The ids of a whole conversation by the model's template, and which of them are to be learned: what the
+        assistant says, and the token that ends it. The ids before an answer are those that :meth:`chat` gives.
+
+        Where the template ends an answer with no stop token, the end of text is put behind it.
+        """
+        answers = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
+        hidden = any(s in m["content"] for m in messages for s in self.specials)
+        _no_marks(messages)
+        marked = [
+            {**m, "content": f"\ue000{i}\ue001"} if hidden or i in answers else m
+            for i, m in enumerate(messages)
+        ]
+        ids: list[int] = []
+        learned: list[bool] = []
+        open_turn = False
+        for at, part in enumerate(re.split("\ue000([0-9]+)\ue001", self._render(marked, False))):
+            is_answer = at % 2 == 1 and int(part) in answers
+            if at % 2 == 0:
+                new = self.encode(part, bos=False)
+                end = next((k + 1 for k, token in enumerate(new) if token in self.stop_ids), 0)
+                if open_turn and not end:
+                    new, end = [*self._end(), *new], len(self._end())
+                ids += new
+                learned += [open_turn and k < end for k in range(len(new))]
+                open_turn = False
+            else:
+                new = self._encode_letters(messages[int(part)]["content"])
+                ids += new
+                learned += [is_answer] * len(new)
+                open_turn = is_answer
+        return ids, learned
+
+    def _end(self) -> list[int]:
+        end = self.engine.token_to_id(self.eos) if self.eos else None
+        return [] if end is None else [end]
 
     def _encode_letters(self, text: str) -> list[int]:
         """``text`` with every special token cut in two, so that none of them is recognised."""
@@ -87,22 +141,11 @@ class Tokenizer:
         return list(itertools.chain.from_iterable(self.encode(piece, bos=False) for piece in pieces))
 
     def _render(self, messages: Sequence[Message], answer: bool) -> str:
-        def raise_exception(reason: str) -> NoReturn:
-            raise TemplateError(reason)
-
-        # A template comes with the weights: it is somebody's program, and runs without access to objects.
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.globals |= {
-            "raise_exception": raise_exception,
-            "strftime_now": lambda form: datetime.now().astimezone().strftime(form),
-        }
         values = {"messages": list(messages), "add_generation_prompt": answer}
         values |= {"bos_token": self.bos or "", "eos_token": self.eos or "", "tools": None}
         try:
             pieces, size = [], 0
-            for piece in environment.from_string(self.template or _PLAIN_TEMPLATE).generate(**values):
+            for piece in _program(self.template or _PLAIN_TEMPLATE).generate(**values):
                 pieces.append(piece)
                 size += len(piece)
                 if size > MAX_RENDERED:
@@ -116,6 +159,11 @@ class Tokenizer:
 
     def stream(self) -> TokenStream:
         return TokenStream(self)
+
+
+def _no_marks(messages: Sequence[Message]) -> None:
+    if any(mark in m["content"] for m in messages for mark in "\ue000\ue001\ue002"):
+        _refuse_message("a message holds private-use characters", "消息中含有私用区字符")
 
 
 def _refuse_message(en: str, zh: str) -> NoReturn:

@@ -14,15 +14,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from luoxia.nn.documents import Documents
 from luoxia.nn.rotary import rotate
 from luoxia.nn.sparse import Sparse
+
+
+class Branches:
+    """New tokens of which each goes on from another of them, or from what the cache holds: a tree, not a line.
+
+    ``depth`` (T,) int64: how many of the new tokens stand before each on its own branch; ``sees`` (T, T) bool:
+    whether token i is token j or goes on from it. Both on the device of the cache.
+    """
+
+    def __init__(self, depth: Tensor, sees: Tensor) -> None:
+        self.depth, self.sees = depth, sees
+        self.reach = int(depth.max()) + 1  # places that the longest branch takes
+        self._masks: dict[tuple[int, int | None, torch.dtype], Tensor] = {}
+
+    def mask(self, seen: int, band: int | None, dtype: torch.dtype) -> Tensor:
+        """(1, 1, T, seen + T) to add to the scores: 0 where a token may look, -inf elsewhere. The layers share it."""
+        key = seen, band, dtype
+        if key not in self._masks:
+            places = torch.cat([torch.arange(seen, device=self.depth.device), seen + self.depth])
+            looks = torch.cat([self.sees.new_ones(len(self.depth), seen), self.sees], dim=1)
+            if band is not None:
+                looks &= places[seen:, None] - places < band
+            zero = torch.zeros((), dtype=dtype, device=looks.device)
+            self._masks[key] = torch.where(looks, zero, -torch.inf)[None, None]
+        return self._masks[key]
 
 
 class KVCache:
     """Keys and values of the tokens seen so far: (n_layer, B, n_kv, S, hs) each, filled from the left.
 
     ``start`` (B,) counts the padding at the left of each sample in a batch of prompts of unequal length.
-    Pages of memory that no token has reached are not touched.
+    Pages of memory that no token has reached are not touched. While ``branches`` is set, the next tokens are those of
+    that tree.
     """
 
     def __init__(
@@ -43,6 +70,7 @@ class KVCache:
         self.start = start
         self.size = size
         self.length = 0
+        self.branches: Branches | None = None
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store k, v (B, n_kv, T, hs) behind what layer ``layer`` has; return all of it in their dtype."""
@@ -56,6 +84,8 @@ class KVCache:
 
     def positions(self, new: int) -> Tensor:
         """Position of each of the ``new`` next tokens: (1 or B, new), padding counted as position 0."""
+        if self.branches is not None:
+            return (self.length + self.branches.depth)[None]
         at = torch.arange(self.length, self.length + new, device=self.k.device)[None]
         return at if self.start is None else (at - self.start[:, None]).clamp(min=0)
 
@@ -163,9 +193,10 @@ class CausalSelfAttention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
-        mask: Tensor | None = None,
+        sees: Tensor | Documents | None = None,
     ) -> Tensor:
-        """``mask`` (B, 1, T, T), where it is given, is all that a query sees: no cache and no band then."""
+        """``sees``, where it is given, is all that a query sees: a mask (B, 1, T, T), with no cache and no band then, or
+        the documents of one row, with no cache."""
         batch, new, _ = x.shape
 
         def heads(y: Tensor, n: int) -> Tensor:
@@ -180,19 +211,25 @@ class CausalSelfAttention(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = rotate(q, *rotary), rotate(k, *rotary)
-        start = None
+        start, branches = None, None
         if cache is not None:
             k, v = cache.append(layer, k, v)
-            start = cache.start
+            start, branches = cache.start, cache.branches
         total = k.shape[2]
         dense = start is None and (self.band is None or total <= self.band)
-        if mask is not None:
+        if isinstance(sees, Documents):
+            assert cache is None, "documents are learned from, not continued"
+            assert self.sparse is None, "sparse patterns know no documents"
+            y = sees.attend(q, k, v, self.band)
+        elif sees is not None:
             assert cache is None, "a mask is of whole sequences"
             assert self.band is None, "a mask is of dense layers"
-            y = attend(q, k, v, mask, causal=False)
+            y = attend(q, k, v, sees, causal=False)
         elif self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)
+        elif branches is not None:
+            y = attend(q, k, v, branches.mask(total - new, self.band, q.dtype), causal=False)
         elif self._at_once(new, total) and dense:
             y = attend_at_once(q, k, v, _later(new, x.device))
         elif dense and new > 1 and q.dtype is torch.bfloat16 and q.device.type == "cpu":

@@ -12,10 +12,11 @@ from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data import images
 from luoxia.data.examples import Examples
-from luoxia.recipes import clip, dalle, dvae, gan, gpt, stylegan, upscaler, vae, verse
+from luoxia.recipes import clip, dalle, dvae, finetune, gan, gpt, stylegan, upscaler, vae, verse
 from luoxia.recipes.clip import CLIPSettings
 from luoxia.recipes.dalle import DalleSettings
 from luoxia.recipes.dvae import DVAESettings
+from luoxia.recipes.finetune_dial import FinetuneSettings
 from luoxia.recipes.gan import GANSettings
 from luoxia.recipes.gpt_dial import GPTSettings
 from luoxia.recipes.stylegan import StyleGANSettings
@@ -23,6 +24,7 @@ from luoxia.recipes.upscaler import UpscalerSettings
 from luoxia.recipes.vae import VAESettings
 from luoxia.recipes.verse import VerseSettings
 from luoxia.train.engine import Training
+from luoxia.train.run import Run
 from luoxia.train.settings import Settings
 
 OF_ONE_SIZE = ("digits",)
@@ -34,7 +36,8 @@ class Recipe:
     again, where a training may begin with another model's weights. ``remembers``: ``build`` learns more from its data than
     weights, keeps it among the facts of a run, and takes them as its last argument to build the same again. ``size`` is the
     one that pictures are asked for where they come in any and the user names none. ``opens`` reads data that is no
-    pictures, and completes the settings by it."""
+    pictures, and completes the settings by it. ``keeps`` writes what a run has come to where it is used, behind each
+    checkpoint; ``closes`` is called when the run is at its end."""
 
     summary: Text
     settings: Settings
@@ -43,6 +46,8 @@ class Recipe:
     remembers: bool = False
     size: int | None = None
     opens: Callable[[Any, str, int], tuple[Settings, Examples]] | None = None
+    keeps: Callable[[Run], None] | None = None
+    closes: Callable[[Run, Training], None] | None = None
 
     def open(
         self, settings: Settings, data: str, size: int | None, world: int = 1
@@ -122,6 +127,15 @@ RECIPES = {
         DalleSettings(),
         dalle.build,
         remembers=True,
+    ),
+    "finetune": Recipe(
+        Text("a text model taught by examples", "以样例微调文本模型"),
+        FinetuneSettings(),
+        finetune.build,
+        remembers=True,
+        opens=finetune.open_pairs,
+        keeps=finetune.keep,
+        closes=finetune.close,
     ),
     "upscaler": Recipe(
         Text("upscaler: drawn pictures four times as large", "放大模型：把绘制的图片放大四倍"),

@@ -43,6 +43,7 @@ SHEETS = {  # in the order of the page
     ),
 }
 TABLES = {
+    "answers_beside": Text("Answers to held-out questions, before and after", "对留出问题的回答：微调前后"),
     "comparisons": Text("Distances", "距离"),
     "truncation": Text("Truncation", "截断"),
     "inversions": Text("Held-out pictures looked for", "寻找留出图片"),

@@ -90,14 +90,19 @@ class GPTSettings(Settings):
 
 def network(settings: GPTSettings, vocab_size: int) -> GPTConfig:
     """The modern block: rotary positions, RMSNorm, SwiGLU, no biases, one table for both ends."""
-    width = settings.width
+    s = settings
+    if s.width % (2 * s.heads):
+        raise UserError(
+            f"width is {s.width} and heads {s.heads}; each head takes an equal and even part of the width",
+            f"width 为 {s.width}，heads 为 {s.heads}；每个头须均分 width 且所得为偶数",
+        )
     return GPTConfig(
         vocab_size,
-        settings.block_size,
-        settings.depth,
-        settings.heads,
-        width,
-        n_ff=64 * max(1, round(8 * width / 3 / 64)),
+        s.block_size,
+        s.depth,
+        s.heads,
+        s.width,
+        n_ff=64 * max(1, round(8 * s.width / 3 / 64)),
         norm="rmsnorm",
         norm_eps=1e-6,
         position="rotary",

@@ -96,6 +96,16 @@ NAMES = {
     "nats_per_code_en": Text("nats per code, told in English", "每编码奈特数（英文描述）"),
     "nats_per_code_zh": Text("nats per code, told in Chinese", "每编码奈特数（中文描述）"),
     "nats_per_code_untold": Text("nats per code, told nothing", "每编码奈特数（无描述）"),
+    "answers_nats_before": Text("held-out answers, nats per token, before", "留出答案每词元奈特数（微调前）"),
+    "answers_nats_after": Text("… after", "…（微调后）"),
+    "general_perplexity_before": Text(
+        "plain prose, perplexity, before (what is forgotten makes it grow)", "通用文本困惑度（微调前；遗忘会使其升高）"
+    ),
+    "general_perplexity_after": Text("… after", "…（微调后）"),
+    "question": Text("question", "问题"),
+    "before": Text("answer before", "微调前的回答"),
+    "after": Text("answer after", "微调后的回答"),
+    "wanted": Text("answer in the data", "数据中的答案"),
     "nats_per_token": Text("nats per token", "每词元奈特数"),
     "nats_that_en_captions_save": Text("nats per code that English captions save", "英文描述节省的每编码奈特数"),
     "nats_that_zh_captions_save": Text("nats per code that Chinese captions save", "中文描述节省的每编码奈特数"),

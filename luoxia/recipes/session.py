@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +59,18 @@ class Session:
             augment=settings.augment,
             workers=settings.workers,
         )
-        kept = functools.partial(write_report, self.run)
-        return train(self.run, self.engine, batches, show=show, tell=tell, kept=kept, stop=stop)
+        recipe = catalogue.find(self.run.recipe["recipe"])
+
+        def kept() -> None:
+            if recipe.keeps is not None:
+                recipe.keeps(self.run)
+            write_report(self.run)
+
+        finished = train(self.run, self.engine, batches, show=show, tell=tell, kept=kept, stop=stop)
+        if finished and recipe.closes is not None and self.engine.processes.first:
+            recipe.closes(self.run, self.training)
+            write_report(self.run)
+        return finished
 
 
 def begin(

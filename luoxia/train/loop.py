@@ -89,7 +89,8 @@ def train(
     kept: Callable[[], None] = lambda: None,
     stop: Stop | None = None,
 ) -> bool:
-    """Train until the last step or a stop; returns whether the last step was reached. ``engine`` is fresh or restored.
+    """Train until the last step, until patience is at its end, or a stop; returns whether it was not a stop. ``engine``
+    is fresh or restored.
 
     The first process calls ``show`` at each report, ``tell`` for each finding of the training doctor and ``kept``
     behind each checkpoint. A run that breaks goes back as ``settings.auto`` says, or raises :class:`UserError`.
@@ -100,7 +101,7 @@ def train(
     with stop.on_signals(), contextlib.closing(keeper):
         while not _stretch(engine, batches, keeper, show, stop):
             _go_back(run, engine, keeper)
-    return engine.done >= engine.settings.steps
+    return engine.done >= engine.settings.steps or engine.processes.any(keeper.over)
 
 
 def _stretch(
@@ -113,7 +114,7 @@ def _stretch(
     # Seconds a step of the last reports: a pause does not count for long.
     pace: deque[float] = deque(maxlen=20)
     with contextlib.closing(batches.stream(engine.done)) as stream:
-        while engine.done < steps:
+        while engine.done < steps and not engine.processes.any(keeper.over):
             engine.step(next(stream))
             done, at_end = engine.done, engine.done == steps
             stopped = engine.processes.any(stop.asked)
@@ -176,12 +177,14 @@ def slower(run: Run) -> float:
 
 
 class _Keeper:
-    """Writes what a run keeps; only the first process does. ``broken`` once the doctor has found that it is over."""
+    """Writes what a run keeps; only the first process does. ``broken`` once the doctor has found that it is over, ``over``
+    once it has got no better for as long as the settings bear."""
 
     def __init__(
         self, run: Run, engine: Engine, tell: Callable[[Finding], None], kept: Callable[[], None]
     ) -> None:
-        self.run, self.engine, self.tell, self.kept, self.broken = run, engine, tell, kept, False
+        self.run, self.engine, self.tell, self.kept = run, engine, tell, kept
+        self.broken = self.over = False
         self.metrics, self.board = run.metrics, board.Board()
 
     def open(self) -> None:
@@ -193,6 +196,7 @@ class _Keeper:
             self.run.findings.rewind(self.engine.done)
             best = self.engine.training.best
             self.doctor = Doctor(best, self.metrics.read(), self.run.findings.read())
+            self.over = self._spent(self._scored())
 
     def close(self) -> None:
         self.board.close()
@@ -232,20 +236,31 @@ class _Keeper:
         modules, state = self.engine.sampled, self.engine.state()
         if self.engine.processes.first:
             training = self.engine.training
-            name, less_is_better = training.best
             if score:
                 scores = {f"held_out_{k}": v for k, v in training.scores(modules).items()}
                 vitals = {f"vital_{k}": v for k, v in training.vitals(modules).items()}
                 self.note({"step": self.engine.done, **scores, **vitals})
             checkpoint.save(self.run.checkpoints, state)
-            scored = [r for r in self.metrics.read() if f"held_out_{name}" in r]
-            sign = 1 if less_is_better else -1
-            best = min(scored, key=lambda row: sign * row[f"held_out_{name}"])["step"] if scored else None
+            scored = self._scored()
+            best = scored[0]["step"] if scored else None
+            self.over = self._spent(scored)
             checkpoint.keep(self.run.checkpoints, last=2, best=best, every=self.engine.settings.keep_every)
             if best in (None, self.engine.done):
                 self.run.write_model(modules)
             self.kept()
         self.engine.processes.wait()
+
+    def _scored(self) -> list[dict[str, Any]]:
+        """The rows of scored checkpoints, the best first."""
+        name, less_is_better = self.engine.training.best
+        rows = [row for row in self.metrics.read() if f"held_out_{name}" in row]
+        sign = 1 if less_is_better else -1
+        return sorted(rows, key=lambda row: sign * row[f"held_out_{name}"])
+
+    def _spent(self, scored: list[dict[str, Any]]) -> bool:
+        """Whether so many checkpoints have followed the best one as the settings bear."""
+        later = [row for row in scored if row["step"] > scored[0]["step"]]
+        return 0 < self.engine.settings.patience <= len(later)
 
 
 def sheet(pictures: torch.Tensor) -> Image:

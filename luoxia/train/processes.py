@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,14 @@ class Processes:
             values /= self.world
         return values
 
+    def agree(self, value: float) -> float:
+        """What the first process says."""
+        if self.world == 1:
+            return value
+        word = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(word, 0)
+        return word.item()
+
     def wait(self) -> None:
         if self.world > 1:
             dist.barrier()
@@ -54,4 +63,5 @@ def together() -> Iterator[Processes]:
     try:
         yield Processes(dist.get_rank(), world)
     finally:
+        gc.collect()  # a wrapped module that outlives its group aborts the process at its end
         dist.destroy_process_group()

@@ -21,7 +21,8 @@ class Settings:
     ``half_life`` of the weights' average is in images; ``clip`` bounds the norm of a phase's gradient (0: no bound);
     the ``*_every`` are in steps; ``keep_every`` 0 keeps the two newest checkpoints and the best alone. ``auto``: a
     run that breaks goes back to its newest checkpoint and on at half the rate. ``shard``: processes split the weights
-    between them, where each would hold them all.
+    between them, where each would hold them all. ``patience``: the run ends when so many scored checkpoints in a row
+    were no better than the best before them (0: never before the last step).
     """
 
     steps: int = 10_000
@@ -42,6 +43,7 @@ class Settings:
     keep_every: int = 0
     auto: bool = False
     shard: bool = False
+    patience: int = 0
 
     left_open: ClassVar[tuple[str, ...]] = ()
     """Settings whose 0 leaves the choice to the recipe, which makes it before the engine reads them."""
@@ -50,7 +52,7 @@ class Settings:
         for name in ("steps", "batch_size", "accumulate", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1 and not self._chosen_later(name):
                 raise _refused(name, getattr(self, name), "1 or more", "1 或更大的数")
-        for name in ("warmup", "clip", "half_life", "augment", "workers", "keep_every"):
+        for name in ("warmup", "clip", "half_life", "augment", "workers", "keep_every", "patience"):
             if getattr(self, name) < 0:
                 raise _refused(name, getattr(self, name), "0 or more", "0 或更大的数")
         if not 0 < self.learning_rate < 10 and not self._chosen_later("learning_rate"):

@@ -20,6 +20,7 @@ from luoxia.core.progress import readable_size
 CHUNK = 1 << 20  # bytes
 DATA = {"drawings": "icons", "poems": "verse"}  # kinds that are no models, and the set that is made of them
 FACTS = "model.json"  # describes a model that lies in a folder of its own
+ADAPTER_FACTS = "adapter.json"  # describes what was learned beside a text model
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ def new_place(name: str) -> Path:
             f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
             f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",
         )
-    if name in CATALOGUE or (place(name) / FACTS).exists():
+    if name in CATALOGUE or any((place(name) / facts).exists() for facts in (FACTS, ADAPTER_FACTS)):
         raise UserError(f"there is a model {name} already", f"已有模型 {name}")
     return place(name)
 

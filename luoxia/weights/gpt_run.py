@@ -38,13 +38,7 @@ def load_run(folder: str | Path, runtime: Runtime) -> tuple[GPT, Tokenizer]:
     Raises :class:`UserError` before the first checkpoint, :class:`MalformedFileError` for what is not whole.
     """
     folder = Path(folder)
-    try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        config = GPTConfig(**recipe["facts"]["network"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MalformedFileError(
-            f"{folder}/{RECIPE} does not describe a GPT: {error}", f"{folder}/{RECIPE} 未描述 GPT：{error}"
-        ) from error
+    config = config_of(folder)
     if not (folder / WEIGHTS).is_file():
         raise UserError(
             f"{folder} has no weights yet: its first checkpoint is still to come",
@@ -57,3 +51,14 @@ def load_run(folder: str | Path, runtime: Runtime) -> tuple[GPT, Tokenizer]:
     }
     model = assemble(config, dict(tensors), runtime, source=str(folder))
     return model, tokenizer_from_folder(folder)
+
+
+def config_of(folder: Path) -> GPTConfig:
+    """The network's shape, as the run's recipe states it. Raises :class:`MalformedFileError`."""
+    try:
+        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        return GPTConfig(**recipe["facts"]["network"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MalformedFileError(
+            f"{folder}/{RECIPE} does not describe a GPT: {error}", f"{folder}/{RECIPE} 未描述 GPT：{error}"
+        ) from error

@@ -103,7 +103,7 @@ def test_augmented_pictures_are_shifted_and_shaded():
 def test_nothing_to_train_on_is_said():
     images = pictures(8)
     empty = type(images)("empty", images.images, None, (), None, np.arange(8), (), "d")
-    with pytest.raises(UserError, match="no pictures"):
+    with pytest.raises(UserError, match="nothing to train on"):
         Batches(empty, 4, seed=0)
     with pytest.raises(ValueError, match="at least one"):
         Order(np.arange(0), 0)

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tiny_corpus
 import tiny_drawing
 import torch
 
@@ -35,27 +36,33 @@ PAIRS = {
     "patch": 4,
     "chunks": 2,
 }
+TEXT: dict[str, str] = {}
 DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "tokens": 300}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def drawing(tmp_path_factory):
-    """A dVAE for DALL·E's recipe, and a place for the codes that it keeps."""
+    """A dVAE for DALL·E's recipe, a place for the codes that it keeps, and a corpus for GPT's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         DALLE["dvae"] = str(tiny_drawing.keep(tmp_path_factory.mktemp("tiny")))
+        TEXT["corpus"] = str(tiny_corpus.keep(tmp_path_factory.mktemp("text") / "a.tokens").folder)
         yield
 
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
     known = SMALL | STYLE | CODES | PAIRS
     small = {k: v for k, v in known.items() if hasattr(catalogue.find(name).settings, k)}
-    small |= DALLE if name == "dalle" else {}
-    settings = changed(catalogue.find(name).settings, small | changes)
-    images = tiny_drawing.pictures(SIDES.get(name, 8))
-    training = catalogue.find(name).build(settings, images, seed)
+    small |= DALLE if name == "dalle" else {"heads": 2, "block_size": 16} if name == "gpt" else {}
+    recipe = catalogue.find(name)
+    settings = changed(recipe.settings, small | changes)
+    if recipe.opens is None:
+        images, mirror = tiny_drawing.pictures(SIDES.get(name, 8)), True
+    else:
+        (settings, images), mirror = recipe.open(settings, TEXT["corpus"], None), False
+    training = recipe.build(settings, images, seed)
     engine = Engine(training, settings, seed, CPU, Processes())
-    return engine, Batches(images, settings.batch_size, seed=seed, mirror=True, workers=settings.workers)
+    return engine, Batches(images, settings.batch_size, seed=seed, mirror=mirror, workers=settings.workers)
 
 
 def run(engine: Engine, batches: Batches, until: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +13,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
+from luoxia.cli.shared import unfolded
 from luoxia.cli.words import say
 from luoxia.core.errors import UserError
 
@@ -30,66 +34,130 @@ class WordsFirst(TyperGroup):
 
 app = typer.Typer(rich_markup_mode=None, cls=WordsFirst, no_args_is_help=True)
 
-Count = Annotated[int, Option("-n", metavar="N", help=say("Pictures to draw.", "图片数。"))]
-Model = Annotated[
-    str, Option(metavar="MODEL", help=say("A model's name or a run's folder.", "模型名称或训练文件夹。"))
-]
-Seed = Annotated[
-    int | None,
-    Option(
-        metavar="N",
-        help=say(
-            "The same seed draws the same; left out, one is drawn and told.",
-            "相同的种子画出相同的图；省略时随机抽取并告知。",
+
+@dataclass(frozen=True)
+class Order:
+    """What every kind of drawing may be asked for."""
+
+    n: Annotated[int, Option("-n", metavar="N", help=say("Pictures to draw.", "图片数。"))] = 1
+    seed: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help=say(
+                "The same seed draws the same; left out, one is drawn and told.",
+                "相同的种子画出相同的图；省略时随机抽取并告知。",
+            ),
         ),
-    ),
-]
-Style = Annotated[
-    str | None,
-    Option(metavar="STYLE", help=say("As in flat, cartoon, 3d, outline.", "如 flat、cartoon、3d、outline。")),
-]
-Guidance = Annotated[
-    float,
-    Option(
-        metavar="X",
-        help=say("How much more the words count than without: 1 to 10.", "文字的影响力：1 到 10。"),
-    ),
-]
-Temperature = Annotated[
-    float, Option(metavar="X", help=say("Below 1, more of the usual.", "低于 1 时更常规。"))
-]
-Candidates = Annotated[
-    int | None,
-    Option(
-        metavar="N",
-        help=say("Draw so many, and keep those that CLIP finds best.", "多画若干张，保留 CLIP 评分最高者。"),
-    ),
-]
-Size = Annotated[int | None, Option(metavar="PIXELS", help=say("Side of each picture.", "每张图片的边长。"))]
-Svg = Annotated[
-    bool, Option("--svg", help=say("Trace each picture to an SVG besides.", "另将每张图片描摹为 SVG。"))
-]
-Each = Annotated[
-    bool,
-    Option(
-        "--each", help=say("A file for each picture besides the sheet.", "除总图外每张图片另存一个文件。")
-    ),
-]
-Ranker = Annotated[
-    str | None,
-    Option(
-        "--clip",
-        metavar="MODEL",
-        help=say("A CLIP to rank by, where the model has none.", "模型没有 CLIP 时用于排序的 CLIP。"),
-    ),
-]
-Out = Annotated[Path, Option("-o", "--out", metavar="FILE", help=say("What to write.", "输出文件。"))]
+    ] = None
+    style: Annotated[
+        str | None,
+        Option(
+            metavar="STYLE", help=say("As in flat, cartoon, 3d, outline.", "如 flat、cartoon、3d、outline。")
+        ),
+    ] = None
+    guidance: Annotated[
+        float,
+        Option(
+            metavar="X",
+            help=say("How much more the words count than without: 1 to 10.", "文字的影响力：1 到 10。"),
+        ),
+    ] = 3.0
+    temperature: Annotated[
+        float, Option(metavar="X", help=say("Below 1, more of the usual.", "低于 1 时更常规。"))
+    ] = 1.0
+    top_k: options.TopK = 0
+    top_p: options.TopP = 0.95
+    candidates: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help=say(
+                "Draw so many, and keep those that CLIP finds best.", "多画若干张，保留 CLIP 评分最高者。"
+            ),
+        ),
+    ] = None
+    size: Annotated[
+        int | None, Option(metavar="PIXELS", help=say("Side of each picture.", "每张图片的边长。"))
+    ] = None
+    svg: Annotated[
+        bool, Option("--svg", help=say("Trace each picture to an SVG besides.", "另将每张图片描摹为 SVG。"))
+    ] = False
+    each: Annotated[
+        bool,
+        Option(
+            "--each",
+            help=say("A file for each picture besides the sheet.", "除总图外每张图片另存一个文件。"),
+        ),
+    ] = False
+    model: Annotated[
+        str, Option(metavar="MODEL", help=say("A model's name or a run's folder.", "模型名称或训练文件夹。"))
+    ] = MODEL
+    clip: Annotated[
+        str | None,
+        Option(
+            metavar="MODEL",
+            help=say("A CLIP to rank by, where the model has none.", "模型没有 CLIP 时用于排序的 CLIP。"),
+        ),
+    ] = None
+    out: Annotated[Path, Option("-o", "--out", metavar="FILE", help=say("What to write.", "输出文件。"))] = (
+        Path("drawing.png")
+    )
+    device: options.Device = None
+    threads: options.Threads = None
+
+    def opened(self) -> Drawing:
+        """The model, once what cannot be written has been refused."""
+        import torch
+
+        from luoxia.core.runtime import resolve
+        from luoxia.generate.drawing import Drawing
+
+        runtime = resolve(device=self.device, threads=self.threads)
+        torch.set_num_threads(runtime.threads)
+        return Drawing.open(self.model, runtime, clip=self.clip)
+
+    def check(self) -> None:
+        from luoxia.cli.drawings import check
+
+        check(self.out, self.size)
+
+    def drawn(self, drawing: Drawing, draw: Callable[..., Pictures]) -> None:
+        """Let ``draw`` make the pictures, with a bar of what is done, and keep them."""
+        from luoxia.cli.drawings import counted, keep
+        from luoxia.generate.codes import Knobs
+
+        knobs = Knobs(self.guidance, self.temperature, self.top_k, self.top_p)
+        with counted(str(self.out)) as watch:
+            made = draw(n=self.n, seed=self.seed, knobs=knobs, candidates=self.candidates, watch=watch)
+        keep(drawing, made, self.out, self.size, self.svg, self.each)
+
+    def styled(self, prompt: str | None) -> str | None:
+        """The prompt with the style's word, in the prompt's language."""
+        if self.style is None:
+            return prompt
+        from luoxia.core.language import Text
+        from luoxia.data.icon_captions import styled
+        from luoxia.data.icon_packages import STYLES
+
+        names = {str(word): key for key, words in STYLES.items() for word in (key, words.en, words.zh)}
+        if self.style.lower() not in names:
+            raise UserError(
+                f"style {self.style!r} is not known; give {', '.join(STYLES)}",
+                f"没有风格 {self.style!r}；可选 {'、'.join(f'{k}（{v.zh}）' for k, v in STYLES.items())}",
+            )
+        said = styled(Text(prompt or "", prompt or ""), names[self.style.lower()])
+        chinese = any("\u4e00" <= c <= "\u9fff" for c in prompt or "")
+        return (said.zh if chinese else said.en).strip(", ，")
+
+
 Picture = Annotated[
     Path, Argument(metavar="PICTURE", help=say("Of any size and mode.", "任意大小与模式的图片。"))
 ]
 
 
 @app.command(NEW, help=say("Pictures from words; `new` may be left out.", "按文字作画；new 可省略。"))
+@unfolded
 def new(
     prompt: Annotated[
         str,
@@ -97,36 +165,19 @@ def new(
             metavar="PROMPT", help=say("In English or Chinese, a few words.", "英文或中文，几个词即可。")
         ),
     ],
-    n: Count = 1,
-    seed: Seed = None,
-    style: Style = None,
-    guidance: Guidance = 3.0,
-    temperature: Temperature = 1.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 0.95,
-    candidates: Candidates = None,
-    size: Size = None,
-    svg: Svg = False,
-    each: Each = False,
-    model: Model = MODEL,
-    clip: Ranker = None,
-    out: Out = Path("drawing.png"),
-    device: options.Device = None,
-    threads: options.Threads = None,
+    order: Order = Order(),
 ) -> None:
-    _check(out, size, svg)
-    drawing = _open(model, clip, device, threads)
-    knobs = _knobs(guidance, temperature, top_k, top_p)
-    text = _styled(prompt, style) or ""
+    order.check()
+    drawing = order.opened()
+    text = order.styled(prompt) or ""
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
-    with _counter(out) as watch:
-        made = drawing.draw(text, n, seed=seed, knobs=knobs, candidates=candidates, watch=watch)
-    _keep(drawing, made, out, size, svg, each)
+    order.drawn(drawing, functools.partial(drawing.draw, text))
 
 
 @app.command(
     help=say("Keep the given part of a picture, and draw the rest.", "保留图片的给定部分，画出其余。")
 )
+@unfolded
 def complete(
     picture: Picture,
     prompt: Annotated[
@@ -149,126 +200,38 @@ def complete(
             ),
         ),
     ] = 0.5,
-    n: Count = 1,
-    seed: Seed = None,
-    style: Style = None,
-    guidance: Guidance = 3.0,
-    temperature: Temperature = 1.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 0.95,
-    candidates: Candidates = None,
-    size: Size = None,
-    svg: Svg = False,
-    each: Each = False,
-    model: Model = MODEL,
-    clip: Ranker = None,
-    out: Out = Path("completed.png"),
-    device: options.Device = None,
-    threads: options.Threads = None,
+    order: Order = Order(out=Path("completed.png")),
 ) -> None:
-    _check(out, size, svg)
+    order.check()
     data, white = _bytes(picture), None if mask is None else _bytes(mask)
-    drawing = _open(model, clip, device, threads)
+    drawing = order.opened()
     from luoxia.generate.canvas import canvas
 
     on = canvas(data, drawing.size, mask=white, keep=keep)
-    knobs = _knobs(guidance, temperature, top_k, top_p)
-    with _counter(out) as watch:
-        made = drawing.complete(
-            on, _styled(prompt, style), n, seed=seed, knobs=knobs, candidates=candidates, watch=watch
-        )
-    _keep(drawing, made, out, size, svg, each)
+    order.drawn(drawing, functools.partial(drawing.complete, on, order.styled(prompt)))
 
 
 @app.command(help=say("Pictures like a given one.", "画出与给定图片相似的图片。"))
+@unfolded
 def vary(
     picture: Picture,
     prompt: Annotated[
         str | None, Argument(metavar="[PROMPT]", help=say("What it shows.", "图片内容。"))
     ] = None,
-    n: Count = 6,
     strength: Annotated[
         float,
         Option(metavar="X", help=say("Share that is drawn anew, up to 1.", "重画的比例，最大为 1。")),
     ] = 0.5,
-    seed: Seed = None,
-    style: Style = None,
-    guidance: Guidance = 3.0,
-    temperature: Temperature = 1.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 0.95,
-    candidates: Candidates = None,
-    size: Size = None,
-    svg: Svg = False,
-    each: Each = False,
-    model: Model = MODEL,
-    clip: Ranker = None,
-    out: Out = Path("variations.png"),
-    device: options.Device = None,
-    threads: options.Threads = None,
+    order: Order = Order(n=6, out=Path("variations.png")),
 ) -> None:
-    _check(out, size, svg)
+    order.check()
     data = _bytes(picture)
-    drawing = _open(model, clip, device, threads)
+    drawing = order.opened()
     from luoxia.data.decoding import decode, fit
 
     pixels = fit(decode(data).image, drawing.size)
-    knobs = _knobs(guidance, temperature, top_k, top_p)
-    with _counter(out) as watch:
-        made = drawing.vary(
-            pixels,
-            n,
-            strength=strength,
-            text=_styled(prompt, style),
-            seed=seed,
-            knobs=knobs,
-            candidates=candidates,
-            watch=watch,
-        )
-    _keep(drawing, made, out, size, svg, each)
-
-
-def _styled(prompt: str | None, style: str | None):
-    """The prompt with the style's word, in the prompt's language."""
-    if style is None:
-        return prompt
-    from luoxia.core.language import Text
-    from luoxia.data.icon_captions import styled
-    from luoxia.data.icon_packages import STYLES
-
-    names = {str(word): key for key, words in STYLES.items() for word in (key, words.en, words.zh)}
-    if style.lower() not in names:
-        raise UserError(
-            f"style {style!r} is not known; give {', '.join(STYLES)}",
-            f"没有风格 {style!r}；可选 {'、'.join(f'{k}（{v.zh}）' for k, v in STYLES.items())}",
-        )
-    said = styled(Text(prompt or "", prompt or ""), names[style.lower()])
-    chinese = any("\u4e00" <= c <= "\u9fff" for c in prompt or "")
-    return (said.zh if chinese else said.en).strip(", ，")
-
-
-def _knobs(guidance: float, temperature: float, top_k: int, top_p: float):
-    from luoxia.generate.codes import Knobs
-
-    return Knobs(guidance, temperature, top_k, top_p)
-
-
-def _counter(out: Path):
-    from luoxia.cli.drawings import counted
-
-    return counted(str(out))
-
-
-def _check(out: Path, size: int | None, svg: bool) -> None:
-    from luoxia.cli.drawings import check
-
-    check(out, size, svg)
-
-
-def _keep(drawing: Drawing, made: Pictures, out: Path, size: int | None, svg: bool, each: bool) -> None:
-    from luoxia.cli.drawings import keep
-
-    keep(drawing, made, out, size, svg, each)
+    varied = functools.partial(drawing.vary, pixels, strength=strength, text=order.styled(prompt))
+    order.drawn(drawing, varied)
 
 
 def _bytes(path: Path) -> bytes:
@@ -277,14 +240,3 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UserError(f"{path} cannot be read: {reason}", f"无法读取 {path}：{reason}") from error
-
-
-def _open(model: str, clip: str | None, device: str | None, threads: int | None) -> Drawing:
-    import torch
-
-    from luoxia.core.runtime import resolve
-    from luoxia.generate.drawing import Drawing
-
-    runtime = resolve(device=device, threads=threads)
-    torch.set_num_threads(runtime.threads)
-    return Drawing.open(model, runtime, clip=clip)

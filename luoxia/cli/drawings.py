@@ -21,7 +21,7 @@ SIZES = (16, 2048)
 COLUMNS, GAP = 4, 8
 
 
-def check(out: Path, size: int | None, svg: bool) -> None:  # noqa: ARG001
+def check(out: Path, size: int | None) -> None:
     """Refuse what cannot be written before anything is drawn."""
     form_of(out)
     if size is not None and not SIZES[0] <= size <= SIZES[1]:

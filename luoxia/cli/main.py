@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, models
+from luoxia.cli import clip, data, draw, face, models, poem
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
 from luoxia.cli.plan import plan
@@ -49,6 +49,11 @@ app.add_typer(
     face.app,
     name="face",
     help=say("Faces from seeds, mixed, moving and edited.", "由种子生成人脸，并混合、渐变与编辑。"),
+)
+app.add_typer(
+    poem.app,
+    name="poem",
+    help=say("Classical Chinese poems, written and checked.", "写近体诗，查格律。"),
 )
 app.add_typer(
     clip.app,

@@ -20,12 +20,12 @@ from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.generate.canvas import Canvas
 from luoxia.generate.codes import FREE, Drawn, Knobs, draw_codes, untold_ids
 from luoxia.generate.prompts import Prompt, prepared
-from luoxia.models.clip import CLIP
+from luoxia.generate.sight import LONGEST, Sight
 from luoxia.models.dalle import Dalle
 from luoxia.models.dvae import DiscreteVAE
 from luoxia.models.upscaler import Upscaler
-from luoxia.weights import drawing_folder
-from luoxia.weights.drawing_folder import DrawingFolder, Part
+from luoxia.weights import clip_folder, drawing_folder
+from luoxia.weights.drawing_folder import DrawingFolder
 
 AT_ONCE = 16  # pictures that are drawn side by side
 MOST, MOST_CANDIDATES = 64, 256
@@ -49,9 +49,9 @@ class Pictures:
 
 
 class Drawing:
-    """A model that is ready to draw."""
+    """A model that is ready to draw. ``sight`` ranks, in the place of the CLIP that it may have itself."""
 
-    def __init__(self, told: DrawingFolder, runtime: Runtime, clip: Part | None = None) -> None:
+    def __init__(self, told: DrawingFolder, runtime: Runtime, sight: Sight | None = None) -> None:
         self.told, self.runtime = told, runtime
         keep_freed_memory()
         parts = told.part("dvae"), told.part("dalle")
@@ -60,10 +60,9 @@ class Drawing:
         self.dvae: DiscreteVAE = dvae.to(runtime.device)
         self.dalle: Dalle = parts[1].network().to(runtime.device)
         self.tokenizer = parts[1].reader()
-        self.clip: CLIP | None = None
-        clip = clip or told.parts.get("clip")
-        if clip is not None:
-            self.clip, self._of_clip = clip.network().to(runtime.device), clip.reader()
+        if sight is None and "clip" in told.parts:
+            sight = Sight(clip_folder.read(told.folder, told.name), runtime.device)
+        self.sight = sight
         self.upscaler: Upscaler | None = None
         if "upscaler" in told.parts:
             large: Upscaler = told.part("upscaler").network()
@@ -73,8 +72,8 @@ class Drawing:
     @classmethod
     def open(cls, name_or_path: str, runtime: Runtime, clip: str | None = None) -> Drawing:
         """``clip`` names a model whose CLIP ranks in the place of its own."""
-        ranker = None if clip is None else drawing_folder.find(clip).part("clip")
-        return cls(drawing_folder.find(name_or_path), runtime, ranker)
+        sight = None if clip is None else Sight(clip_folder.find(clip), runtime.device)
+        return cls(drawing_folder.find(name_or_path), runtime, sight)
 
     @property
     def size(self) -> int:
@@ -117,7 +116,7 @@ class Drawing:
             numbers = np.sort(np.argsort(-fit, kind="stable")[: max(n, count // 2)])
         codes = drawn.codes.cpu().numpy()[numbers]
         pixels, scores = self.pixels(codes), None
-        if prompt is not None and self.clip is not None:
+        if prompt is not None and self.sight is not None:
             scores = self.scores(pixels, prompt.text)
             order = np.argsort(-scores, kind="stable")[:n]
             pixels, codes, numbers, scores = pixels[order], codes[order], numbers[order], scores[order]
@@ -179,15 +178,11 @@ class Drawing:
 
     def scores(self, pixels: NDArray[np.uint8], text: str) -> NDArray[np.float32]:
         """Cosines of CLIP between pictures and a caption, (N,)."""
-        if self.clip is None:
+        if self.sight is None:
             raise UserError(
                 f"{self.told.name} has no CLIP to rank pictures by", f"{self.told.name} 没有可用于排序的 CLIP"
             )
-        ids = torch.from_numpy(self._of_clip.encode([text], self.clip.config.block_size))
-        x = torch.from_numpy(pixels).to(self.runtime.device).float().div_(127.5).sub_(1)
-        with torch.inference_mode():
-            of_text = self.clip.encode_text(ids.to(self.runtime.device))[0]
-            return torch.cat([self.clip.encode_image(part) @ of_text for part in x.split(64)]).cpu().numpy()
+        return self.sight.of_pictures(pixels) @ self.sight.of_texts([text[:LONGEST]])[0]
 
     def enlarged(self, pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         """(n, C, S, S) -> (n, C, size, size): through the upscaler, as often as it takes, and down to the size; by
@@ -206,7 +201,7 @@ class Drawing:
         if not 1 <= n <= MOST:
             raise UserError(f"n is {n}; give 1 to {MOST}", f"n 为 {n}；请给 1 到 {MOST}")
         if asked is None:
-            return min(n * TIMES, MOST_CANDIDATES) if self.clip is not None and ranked else n
+            return min(n * TIMES, MOST_CANDIDATES) if self.sight is not None and ranked else n
         if not n <= asked <= MOST_CANDIDATES:
             raise UserError(
                 f"candidates is {asked}; give {n}, as many as pictures, to {MOST_CANDIDATES}",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.models import tokenizer_json
 
 PAD, BEGIN, END = 0, 1, 2
 SPECIALS = ("<pad>", "<begin>", "<end>")
@@ -78,12 +79,7 @@ class CaptionTokenizer:
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> CaptionTokenizer:
         """Raises :class:`MalformedFileError` for what :meth:`to_json` does not write."""
-        try:
-            engine = tokenizers.Tokenizer.from_str(json.dumps(told))
-        except Exception as error:  # the library raises plain Exception
-            raise MalformedFileError(
-                f"the captions' tokenizer cannot be read: {error}", f"无法读取描述文字的分词器：{error}"
-            ) from error
+        engine = tokenizer_json.opened(json.dumps(told), "a caption tokenizer")
         if [engine.token_to_id(token) for token in SPECIALS] != [PAD, BEGIN, END]:
             raise MalformedFileError(
                 "the tokenizer is not one of captions: it has other special tokens",

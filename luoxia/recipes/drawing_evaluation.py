@@ -104,7 +104,7 @@ def evaluate(
         "judge": eyes.name,
         "data": images.name,
         "candidates": CANDIDATES,
-        "ranked_by_clip": drawing.clip is not None,
+        "ranked_by_clip": drawing.sight is not None,
         "distractors": DISTRACTORS,
         "by_lot": 1 / (DISTRACTORS + 1),
         "seed": seed,

@@ -22,6 +22,11 @@ def generator(device: torch.device, seed: int, *place: int) -> torch.Generator:
 @contextmanager
 def fixed(seed: int, *place: int) -> Iterator[None]:
     """PyTorch's own generator, which dropout reads, set for a while and put back."""
+    number = step_seed(seed, *place)
     with torch.random.fork_rng():
-        torch.manual_seed(step_seed(seed, *place))
+        torch.default_generator.manual_seed(number)
+        if (
+            torch.cuda.is_initialized()
+        ):  # torch.manual_seed would write a stack trace for devices that may come
+            torch.cuda.manual_seed_all(number)
         yield

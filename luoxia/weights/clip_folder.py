@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tokenizers
 import torch
 from safetensors.torch import save
 
-from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError
+from luoxia.core.errors import MalformedFileError, ModelNotHereError, UnknownModelError, UserError
 from luoxia.core.folder import write_atomically
+from luoxia.models import tokenizer_json
 from luoxia.models.captions import BEGIN, END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.clip_tokenizer import CLIPTokenizer, ReadsTexts
@@ -106,13 +106,18 @@ def read(folder: Path, name: str) -> CLIPFolder:
         told = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
         licence = tuple(facts.pop("licence", ()))
         if family == DRAWING:
+            if "clip" not in facts["parts"]:
+                raise UserError(
+                    f"{name} has no clip; it has {', '.join(facts['parts'])}",
+                    f"{name} 没有 clip；有 {'、'.join(facts['parts'])}",
+                )
             config = CLIPConfig(**facts["parts"]["clip"]["network"])
             return CLIPFolder(name, folder / "clip.safetensors", config, _reader(told, None), licence=licence)
         config, begin = CLIPConfig(**facts.pop("network")), int(facts.pop("begin"))
         tokenizer = _reader(told, (begin, config.end))
         return CLIPFolder(name, folder / WEIGHTS, config, tokenizer, licence=licence, facts=facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, MalformedFileError):
+        if isinstance(error, UserError):
             raise
         raise MalformedFileError(
             f"{path} does not describe a CLIP: {error}", f"{path} 未描述 CLIP：{error}"
@@ -204,9 +209,4 @@ def _reader(told: dict[str, Any], ends: tuple[int, int] | None) -> ReadsTexts:
     if ends in (None, (BEGIN, END)):
         return CaptionTokenizer.from_json(told)
     assert ends is not None
-    try:
-        return CLIPTokenizer(tokenizers.Tokenizer.from_str(json.dumps(told)), *ends)
-    except Exception as error:  # the library raises plain Exception
-        raise MalformedFileError(
-            f"the tokenizer cannot be read: {str(error)[:200]}", f"无法读取分词器：{str(error)[:200]}"
-        ) from error
+    return CLIPTokenizer(tokenizer_json.opened(json.dumps(told), "model.json"), *ends)

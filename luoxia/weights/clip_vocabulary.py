@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.models import tokenizer_json
 from luoxia.models.clip_tokenizer import CLIPTokenizer
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
@@ -24,9 +25,11 @@ def read(folder: Path) -> CLIPTokenizer:
             _json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
         )
         if (folder / "tokenizer.json").is_file():
-            engine = tokenizers.Tokenizer.from_str(_text(folder / "tokenizer.json"))
+            engine = tokenizer_json.opened(_text(folder / "tokenizer.json"), folder)
         else:
-            engine = published(_json(folder / "vocab.json"), _merges(_text(folder / "merges.txt")))
+            vocabulary, merges = _json(folder / "vocab.json"), _merges(_text(folder / "merges.txt"))
+            with tokenizer_json.refusing(folder):
+                engine = published(vocabulary, merges)
         begin, end = (
             engine.token_to_id(_named(config, role, usual)) for role, usual in (("bos", BEGIN), ("eos", END))
         )
@@ -34,11 +37,7 @@ def read(folder: Path) -> CLIPTokenizer:
         raise
     except OSError as error:
         _refuse(folder, f"{error.filename} is not there", f"没有 {error.filename}")
-    except (
-        BaseException
-    ) as error:  # the library raises bare Exception for malformed JSON, and panics at the rest
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+    except (ValueError, TypeError, RecursionError) as error:
         _refuse(folder, str(error)[:200], str(error)[:200])
     if begin is None or end is None:
         _refuse(folder, "it has no token for begin or end", "缺少起始或结束标记")

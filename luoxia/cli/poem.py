@@ -86,7 +86,9 @@ def new(
     n: Annotated[int, Option("-n", metavar="N", help=say("Poems to write.", "写几首。"))] = 1,
     candidates: Annotated[
         int,
-        Option(metavar="N", help=say("Drafts of each, of which the best is kept.", "每首的草稿数，取其最佳。")),
+        Option(
+            metavar="N", help=say("Drafts of each, of which the best is kept.", "每首的草稿数，取其最佳。")
+        ),
     ] = 16,
     temperature: Annotated[
         float, Option(metavar="X", help=say("Below 1, more of the usual.", "低于 1 时更常规。"))
@@ -108,7 +110,9 @@ def new(
             ),
         ),
     ] = None,
-    marks: Annotated[bool, Option("--marks", help=say("The tones beside each line.", "每句旁标平仄。"))] = False,
+    marks: Annotated[
+        bool, Option("--marks", help=say("The tones beside each line.", "每句旁标平仄。"))
+    ] = False,
     original: Annotated[
         bool,
         Option(
@@ -138,7 +142,9 @@ def new(
         guidance=guidance,
         seed=seed,
     )
-    from luoxia.generate.verse import load_verse  # PyTorch comes in, once the order is known to be a sound one
+    from luoxia.generate.verse import (
+        load_verse,
+    )  # PyTorch comes in, once the order is known to be a sound one
 
     poems = load_verse(model, device=device, threads=threads).write(order, nearest=original)
     print("\n\n".join(_shown(poem, marks=marks) for poem in poems))
@@ -161,7 +167,9 @@ def check(
         str,
         Argument(
             metavar="TEXT",
-            help=say("A poem, a file that holds one, or - for standard input.", "诗、诗的文件，或 - 表示标准输入。"),
+            help=say(
+                "A poem, a file that holds one, or - for standard input.", "诗、诗的文件，或 - 表示标准输入。"
+            ),
         ),
     ],
     form: Annotated[
@@ -243,10 +251,93 @@ def _tell(verdict: Verdict) -> None:
     print_table([head, *rows])
     kind = str(verdict.form.title) if verdict.form else say("no known form", "不合近体诗体")
     pattern = f"{say('; ', '；')}{verdict.pattern.title}" if verdict.pattern else ""
-    print(f"{kind}{pattern}{say('; ', '；')}{verdict.book.title}: {verdict.rhyme or say('no rhyme', '不押韵')}")
+    print(
+        f"{kind}{pattern}{say('; ', '；')}{verdict.book.title}: {verdict.rhyme or say('no rhyme', '不押韵')}"
+    )
     for fault in verdict.faults:
         print(f"✗ {fault.text}")
     for remark in verdict.remarks:
         print(f"· {remark}")
     if not verdict.faults:
         print(say("✓ It keeps to its form.", "✓ 合律。"))
+
+
+@app.command(help=say("Measure what a model of verse has come to.", "评测诗歌模型。"))
+def measure(
+    model: Annotated[
+        str,
+        Argument(metavar="MODEL", help=say("A model's name or a run's folder.", "模型名称或训练文件夹。")),
+    ] = MODEL,
+    count: Annotated[
+        int,
+        Option("--count", metavar="N", min=1, max=1000, help=say("Poems of each form.", "每种诗体的首数。")),
+    ] = 64,
+    each: Annotated[
+        int,
+        Option("--each", metavar="N", min=1, max=32, help=say("Poems for each theme.", "每个主题的首数。")),
+    ] = 4,
+    seed: Annotated[int, Option(metavar="N", help=say("Of what is written.", "写作用的种子。"))] = 0,
+    out: Annotated[
+        Path | None,
+        Option("-o", "--out", metavar="FILE", help=say("The results as JSON.", "JSON 结果文件。")),
+    ] = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+) -> None:
+    import dataclasses
+    import json
+
+    from luoxia.core.folder import write_atomically
+    from luoxia.data.verse import poems as poems_
+    from luoxia.data.verse.line_index import LineIndex
+    from luoxia.generate.verse import load_verse
+    from luoxia.recipes import verse_evaluation
+
+    loaded = load_verse(model, device=device, threads=threads)
+    known = poems_.get()
+    lines = loaded.lines or LineIndex.of(known.lines)
+    loaded.lines = lines
+    found = verse_evaluation.validity(loaded, lines, count, seed)
+    themes = verse_evaluation.unseen(known)
+    vectors = verse_evaluation.judge_vectors(loaded, known.others)
+    heard = verse_evaluation.adherence(loaded, themes, vectors, each, seed)
+    rates = [
+        (
+            row.form,
+            say("held", "约束") if row.held else say("free", "自由"),
+            *(f"{x:.1%}" for x in (row.shape, row.rhyme, row.tones, row.fresh, row.whole)),
+        )
+        for row in found
+    ]
+    names = (
+        (
+            say("form", "诗体"),
+            "",
+            say("shape", "句式"),
+            say("rhyme", "押韵"),
+            say("tones", "平仄"),
+            say("no copy", "不抄袭"),
+            say("all", "全部"),
+        ),
+    )
+    print_table([*names, *rates])
+    print(say(f"{len(themes)} themes that no poem had", f"{len(themes)} 个古诗中没有的主题"))
+    head = (say("asked", "要求"), say("present", "字面"), say("similarity", "相似"), say("found", "辨认"))
+    print_table(
+        [
+            head,
+            *(
+                (row.asked, f"{row.present:.1%}", f"{row.similarity:.3f}", f"{row.found:.1%}")
+                for row in heard
+            ),
+        ]
+    )
+    if out is not None:
+        told = {"model": loaded.id, "seed": seed, "themes": themes}
+        told |= {
+            "validity": [dataclasses.asdict(r) for r in found],
+            "adherence": [dataclasses.asdict(r) for r in heard],
+        }
+        with write_atomically(out) as file:
+            file.write(json.dumps(told, ensure_ascii=False, indent=1).encode())
+        tell(f"The results are in {out}", f"结果已写入 {out}")

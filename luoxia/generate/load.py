@@ -11,11 +11,21 @@ from luoxia.core.collector import objects_come_to_stay
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import Runtime, resolve
 from luoxia.generate.text import TextModel
+from luoxia.generate.verse import VerseModel, load_verse
 from luoxia.models.gpt import GPT
 from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.models.tokenizer import Tokenizer
-from luoxia.weights import adapters, catalogue, gguf_gpt, gpt_run, huggingface, stylegan_folder, text_folder
+from luoxia.weights import (
+    adapters,
+    catalogue,
+    gguf_gpt,
+    gpt_run,
+    huggingface,
+    stylegan_folder,
+    text_folder,
+    verse_folder,
+)
 from luoxia.weights.gguf import GGUFFile
 from luoxia.weights.gguf_gpt import load_gguf
 from luoxia.weights.huggingface import load_folder
@@ -48,9 +58,10 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     threads: int | None = None,
-) -> TextModel | StyleGAN | StyleGAN3:
-    """A model that writes, as :func:`load_text` gives it, or a StyleGAN by its name or folder.
+) -> TextModel | StyleGAN | StyleGAN3 | VerseModel:
+    """A model that writes, as :func:`load_text` gives it, a StyleGAN by its name or folder, or a model of verse.
 
+    Of verse: ``luoxia.load("verse-zh").write(theme="秋水长天", form="七绝")``.
     Of a StyleGAN, in float32: ``w = G.mapping(z, c, truncation_psi=0.7)``, ``x = G.synthesis(w, noise_mode="const")``.
     Raises ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
@@ -58,6 +69,8 @@ def load(
     entry = catalogue.CATALOGUE.get(name)
     if entry is None and gpt_run.is_one(name):
         return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
+    if verse_folder.is_one(name):
+        return load_verse(name_or_path, device=device, threads=threads)
     if entry.kind == "pictures" if entry else stylegan_folder.is_one(name):
         return stylegan_folder.find(name_or_path).generator().to(resolve(device, dtype, threads).device)
     return load_text(name_or_path, device=device, dtype=dtype, threads=threads)

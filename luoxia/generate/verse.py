@@ -24,8 +24,8 @@ from luoxia.core import seeds
 from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import Runtime, resolve
 from luoxia.data.verse import originals, sounds
-from luoxia.data.verse.line_index import LineIndex
 from luoxia.data.verse.lexicon import simplified
+from luoxia.data.verse.line_index import LineIndex
 from luoxia.data.verse.verdict import judge
 from luoxia.generate.verse_order import Verse, VerseOrder
 from luoxia.generate.verse_rules import Rules, SoundTable
@@ -46,9 +46,20 @@ class VerseModel:
     """``lines`` tells which lines there were before; without it nothing can be said of copies."""
 
     def __init__(
-        self, id: str, network: GPT, tokenizer: VerseTokenizer, runtime: Runtime, lines: LineIndex | None = None
+        self,
+        id: str,
+        network: GPT,
+        tokenizer: VerseTokenizer,
+        runtime: Runtime,
+        lines: LineIndex | None = None,
     ) -> None:
-        self.id, self.network, self.tokenizer, self.runtime, self.lines = id, network, tokenizer, runtime, lines
+        self.id, self.network, self.tokenizer, self.runtime, self.lines = (
+            id,
+            network,
+            tokenizer,
+            runtime,
+            lines,
+        )
         self._tables = dict[str, SoundTable]()
         self._lock = threading.Lock()
 
@@ -57,7 +68,9 @@ class VerseModel:
         """Whose manner it knows, those of most poems first."""
         return self.tokenizer.authors
 
-    def write(self, order: VerseOrder | None = None, *, nearest: bool = False, **asked: object) -> list[Verse]:
+    def write(
+        self, order: VerseOrder | None = None, *, nearest: bool = False, **asked: object
+    ) -> list[Verse]:
         """Poems as ``order`` asks, or as its fields given as keywords do. ``nearest``: the original next to each is looked
         up, where the poems are on this machine."""
         order = replace(order or VerseOrder(), **asked)  # type: ignore[arg-type]
@@ -94,11 +107,22 @@ class VerseModel:
                 "无法写出满足全部要求的诗；请放宽韵部或藏头",
             )
         lines = drawn.lines[at]
-        verdict = judge(lines, order.book, form=order.shape, tones=order.tones, acrostic=simplified(order.acrostic))
+        verdict = judge(
+            lines, order.book, form=order.shape, tones=order.tones, acrostic=simplified(order.acrostic)
+        )
         nats, fit = -drawn.told[at] / drawn.characters, (drawn.told - drawn.plain)[at] / drawn.characters
         title = order.theme.strip() or order.acrostic or "无题"
         return Verse(
-            order, title, lines, verdict, seed, number, float(nats), float(fit), unread, self.lines is not None
+            order,
+            title,
+            lines,
+            verdict,
+            seed,
+            number,
+            float(nats),
+            float(fit),
+            unread,
+            self.lines is not None,
         )
 
     def _prompt(self, order: VerseOrder) -> tuple[list[int], str]:
@@ -181,7 +205,9 @@ class _Writing:
         step = torch.tensor(self.prompts, device=device)
         first = self.model.tokenizer.first_character
         while True:
-            found = network.logits(network.hidden(step, cache)[:, -1])[:, first:].float().log_softmax(-1).cpu()
+            found = (
+                network.logits(network.hidden(step, cache)[:, -1])[:, first:].float().log_softmax(-1).cpu()
+            )
             chosen = self._choose(found[: self.n], found[-self.n :])
             ended = rules.at_end
             rules.take(chosen)
@@ -231,7 +257,9 @@ class _Writing:
             mass = np.cumsum(p)
             if mass[-1] <= 0:
                 return -1
-            at = min(int(np.searchsorted(mass, self.randoms[row].random() * mass[-1], side="right")), len(p) - 1)
+            at = min(
+                int(np.searchsorted(mass, self.randoms[row].random() * mass[-1], side="right")), len(p) - 1
+            )
             line = before[-1] + self.model.tokenizer.characters[ids[at]]
             if not ended or (line not in before and (lines is None or line not in lines)):
                 return at

@@ -13,7 +13,9 @@ from luoxia.data.verse.sounds import Book
 from luoxia.data.verse.verdict import Verdict
 
 MOST, MOST_CANDIDATES, LONGEST = 32, 64, 200
-IDLE = frozenset("的了着是在和与及或我你他她它们这那之其而也就都很把被让给吗呢吧啊")  # say nothing of what a theme is about
+IDLE = frozenset(
+    "的了着是在和与及或我你他她它们这那之其而也就都很把被让给吗呢吧啊"
+)  # say nothing of what a theme is about
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class VerseOrder:
             value = getattr(self, name)
             kind = int if name in ("n", "candidates") else int | float
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                raise UserError(f"{name} is {value}; give {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high}")
+                raise UserError(
+                    f"{name} is {value}; give {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high}"
+                )
         for name in ("theme", "acrostic"):
             if len(getattr(self, name)) > LONGEST:
                 raise UserError(
@@ -59,12 +63,15 @@ class VerseOrder:
                 )
         if self.rhyme_class:
             sounds.find_rhyme(self.book, self.rhyme_class)
-        if (strange := [c for c in self.acrostic if not is_character(c)]) or len(self.acrostic) > self.shape.lines:
+        if (strange := [c for c in self.acrostic if not is_character(c)]) or len(
+            self.acrostic
+        ) > self.shape.lines:
             lines = self.shape.lines
             raise UserError(
                 f"the acrostic {self.acrostic!r} is to be Chinese characters, {lines} at most for {self.shape.id}"
                 + (f": {strange[0]!r} is none" if strange else ""),
-                f"藏头“{self.acrostic}”应为汉字，{self.shape.id}至多 {lines} 字" + (f"：{strange[0]!r} 不是汉字" if strange else ""),
+                f"藏头“{self.acrostic}”应为汉字，{self.shape.id}至多 {lines} 字"
+                + (f"：{strange[0]!r} 不是汉字" if strange else ""),
             )
 
     @property

@@ -38,6 +38,11 @@ class SoundTable:
         return cls(np.array(["平" in t for t in tones]), np.array(["仄" in t for t in tones]), rhymes)
 
 
+def _any(mask: Mask) -> Mask:
+    """(rows, n) -> (rows,): whether there is one in each row."""
+    return np.asarray(mask.any(axis=1))
+
+
 class _Line:
     """What the patterns ask of one line: ``level`` (Q, L), whether row q has a level tone there, and ``pattern`` (Q,)."""
 
@@ -121,7 +126,7 @@ class Rules:
         rhyming = self._rhyming()
         if self.tones:
             level = self.lines[self.line].level[:, self.place]
-            may_rise, may_fall = (self._alive & level).any(1), (self._alive & ~level).any(1)
+            may_rise, may_fall = _any(self._alive & level), _any(self._alive & ~level)
             rising = self.table.level[None] if not self.at_end else self._rhyme_mask()
             mask = (may_rise[:, None] & rising) | (may_fall[:, None] & self.table.oblique[None])
         elif self.at_end and self.line in self.form.rhyming:
@@ -137,7 +142,7 @@ class Rules:
             level = self.lines[self.line].level[:, self.place][None]
             rises, falls = self.table.level[chosen][:, None], self.table.oblique[chosen][:, None]
             if self.at_end:  # a level tone at the end of a line rhymes
-                rises = (self.alive_rhymes & self.table.rhymes[:, chosen].T).any(1)[:, None]
+                rises = _any(self.alive_rhymes & self.table.rhymes[:, chosen].T)[:, None]
             self._alive &= np.where(level, rises, falls)
         if self.at_end:
             self._end(chosen)
@@ -157,12 +162,12 @@ class Rules:
     def _end(self, chosen: NDArray[np.int64]) -> None:
         of = self.lines[self.line].pattern
         if self.tones:
-            left = [self._alive[:, of == p].any(1) for p in range(len(self.form.patterns))]
+            left = [_any(self._alive[:, of == p]) for p in range(len(self.form.patterns))]
             self.alive_patterns &= np.stack(left, 1)
         rhymes = self.alive_rhymes & self.table.rhymes[:, chosen].T
         must = np.full(self.rows, self.line in self.form.rhyming)
-        if self.line == 0 and self.tones:  # by now it is known which patterns remain, and they agree
-            must = (self.alive_patterns & self.rhymed).any(1)
+        if self.line == 0 and self.tones:  # where a rhymed pattern remains, what stands there rhymes
+            must = _any(self.alive_patterns & self.rhymed)
         self.alive_rhymes = np.where(must[:, None], rhymes, self.alive_rhymes)
 
     def _rhyming(self) -> Mask:

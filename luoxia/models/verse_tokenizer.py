@@ -62,7 +62,13 @@ class VerseTokenizer:
         return [self.ids[c] for c in text if c in self.ids]
 
     def prompt(
-        self, form: str, *, regular: bool, author: str | None = None, rhyme: str | None = None, theme: str = ""
+        self,
+        form: str,
+        *,
+        regular: bool,
+        author: str | None = None,
+        rhyme: str | None = None,
+        theme: str = "",
     ) -> list[int]:
         """What is asked for, as ``PROMPT`` tokens. Of ``theme`` the first 8 known characters are read."""
         told = self.encode(theme)[:THEME]

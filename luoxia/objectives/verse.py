@@ -19,7 +19,12 @@ from luoxia.models.verse_tokenizer import COMMA, END, NONE, PROMPT, STOP, THEME
 from luoxia.objectives.language import language_loss
 from luoxia.objectives.phase import Draw, Loss
 
-MODES = (0.10, 0.30, 0.65, 0.85)  # below: no theme, the title, words, words and their kin; above: title and words
+MODES = (
+    0.10,
+    0.30,
+    0.65,
+    0.85,
+)  # below: no theme, the title, words, words and their kin; above: title and words
 WORDS = THEME // 2  # of two characters, at most
 SINGLE = 0.2  # share of words of which one character is told
 KIN = 0.4  # share of characters exchanged where any are
@@ -81,9 +86,7 @@ class VersePieces:
         book = torch.randint(2, index.shape, generator=generator, device=index.device)
         rhyme = self.rhymes[book, index].long().where(told(RHYME), NONE)
         form = shape.token + self.regular[index].long()
-        return torch.cat(
-            [torch.stack([form, author, rhyme], 1), self.themes(index, shape, generator)], 1
-        )
+        return torch.cat([torch.stack([form, author, rhyme], 1), self.themes(index, shape, generator)], 1)
 
     def themes(self, index: Tensor, shape: Shape, generator: torch.Generator) -> Tensor:
         """(B, 8) tokens, NONE behind the last."""

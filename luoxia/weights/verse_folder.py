@@ -64,15 +64,18 @@ class VerseFolder:
 
 
 def is_one(name_or_path: str | Path) -> bool:
-    """Whether :func:`find` finds a model of verse there."""
-    entry = catalogue.CATALOGUE.get(str(name_or_path))
-    if entry is not None:
-        return entry.kind == "verse"
-    try:
-        find(name_or_path)
-    except UserError:
-        return False
-    return True
+    """Whether a model of verse has that name or lies there."""
+    name = str(name_or_path)
+    if name in catalogue.CATALOGUE:
+        return catalogue.CATALOGUE[name].kind == "verse"
+    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+        for file, told in ((FACTS, lambda facts: facts), (RECIPE, lambda facts: facts["facts"])):
+            try:
+                if told(json.loads((folder / file).read_text(encoding="utf-8")))["family"] == FAMILY:
+                    return True
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return False
 
 
 def find(name_or_path: str | Path) -> VerseFolder:
@@ -148,7 +151,13 @@ def of_run(folder: Path) -> VerseFolder:
             f"{folder} 还没有权重：尚未到第一个检查点",
         )
     return VerseFolder(
-        folder.resolve().name, folder / WEIGHTS, config, tokenizer, PREFIX, licence=licence, facts=recipe["data"]
+        folder.resolve().name,
+        folder / WEIGHTS,
+        config,
+        tokenizer,
+        PREFIX,
+        licence=licence,
+        facts=recipe["data"],
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
@@ -111,8 +112,8 @@ def admitted(kind: Kind, length: int) -> tuple[tuple[Tone, ...], ...]:
     rows = dict[tuple[Tone, ...], None]()
     plain = standard(kind, length)
     for head, tail in product(front, FREE[kind]):
-        choices = [("平", "仄") if c == "中" else (c,) for c in head + tail]
-        rows |= dict.fromkeys(product(*choices))  # type: ignore[arg-type]
+        choices: list[Any] = [("平", "仄") if c == "中" else (c,) for c in head + tail]
+        rows |= dict.fromkeys(product(*choices))
     return tuple(sorted(rows, key=lambda row: sum(a != b for a, b in zip(row, plain, strict=True))))
 
 

@@ -54,4 +54,6 @@ def simplified(text: str) -> str:
 def is_character(character: str) -> bool:
     """Whether it is a Chinese character, known here or not."""
     code = ord(character)
-    return 0x4E00 <= code < 0xA000 or 0x3400 <= code < 0x4DC0 or 0x20000 <= code < 0x323B0 or character == "〇"
+    return (
+        0x4E00 <= code < 0xA000 or 0x3400 <= code < 0x4DC0 or 0x20000 <= code < 0x323B0 or character == "〇"
+    )

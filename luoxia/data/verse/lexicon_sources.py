@@ -28,14 +28,14 @@ VARIANTS = (  # as blocks were cut, and what is written today; OpenCC leaves the
     "漥洼 烱炯 顇悴 頳赪 顦憔 敧欹 戸户 逰游 槩概 皷鼓 籖签 賖赊 閴阒 蕚萼 釡釜 眀明 囓啮 鐡铁 慙惭 粧妆 隣邻 簷檐 臯皋 猨猿 遶绕 埽扫 "
     "覩睹 廻回 囘回 迴回 鬭斗 蘂蕊 疎疏 悞误 髣仿 竝并 徧遍 朶朵 欵款 栢柏 姮嫦 懽欢 疉叠 崐昆 崘仑 堦阶 牋笺 筯箸 讐仇 寃冤 氷冰 羣群 峯峰 "
     "裏里 畧略 碁棋 饑饥 罇樽 盃杯 舘馆 凢凡 恡吝 葢盖 厓崖 蹔暂 煑煮 隄堤 嬾懒 驩欢 谿溪 巖岩 嵓岩 煖暖 濶阔 輭软 尙尚"
-).split()
+)
 JOINED = (  # the rhymes of 廣韻 that each of 平水韵 joins, in its order
     "東 冬鍾 江 支脂之 微 魚 虞模 齊 佳皆 灰咍 眞真諄臻 文欣殷 元魂痕 寒桓 刪山 先仙 蕭宵 肴 豪 歌戈 麻 陽唐 庚耕清 青 蒸登 尤侯幽 侵 "
     "覃談 鹽添嚴 咸銜凡 董 腫 講 紙旨止 尾 語 麌姥 薺 蟹駭 賄海 軫準 吻隱 阮混很 旱緩 潸產 銑獮 篠小 巧 晧 哿果 馬 養蕩 梗耿靜 "
     "迥拯等 有厚黝 寑寢 感敢 琰忝儼 豏檻范 送 宋用 絳 寘至志 未 御 遇暮 霽祭 泰 卦怪夬 隊代廢 震稕 問焮 願慁恨 翰換 諫襇 霰線 "
     "嘯笑 效 号號 箇過 禡 漾宕 映敬諍勁 徑證嶝 宥候幼 沁 勘闞 豔㮇釅 陷鑑梵 屋 沃燭 覺 質術櫛 物迄 月沒 曷末 黠鎋 屑薛 藥鐸 "
     "陌麥昔 錫 職德 緝 合盍 葉怗帖業 洽狎乏"
-).split()
+)
 BENT = "一七八不"  # whose second tone is theirs before a fourth one only
 BLOCKS = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0x20000, 0x2A6E0))
 
@@ -58,7 +58,7 @@ def rhymes() -> tuple[list[str], dict[str, list[int]], dict[str, list[int]]]:
                 if len(names) not in of[name[-1]]:  # some rhymes leave their own name out
                     of[name[-1]].append(len(names))
                 names.append(name)
-    joined = {part: place for place, parts in enumerate(JOINED) for part in parts}
+    joined = {part: place for place, parts in enumerate(JOINED.split()) for part in parts}
     more = defaultdict[str, list[int]](list)
     with older.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -81,9 +81,15 @@ def lexicon() -> Iterator[str]:
     every = [chr(code) for first, last in BLOCKS for code in range(first, last)]
     simplified = {c: s for c in every if len(s := simple(c)) == 1 and s != c}
     for c in every:
-        if c not in of and ord(c) not in dictionary and c not in simplified and len(s := simple(older(c))) == 1 and s != c:
+        if (
+            c not in of
+            and ord(c) not in dictionary
+            and c not in simplified
+            and len(s := simple(older(c))) == 1
+            and s != c
+        ):
             simplified[c] = s
-    simplified |= {pair[0]: pair[1] for pair in VARIANTS}
+    simplified |= {pair[0]: pair[1] for pair in VARIANTS.split()}
     stands_for = defaultdict[str, list[str]](list)
     for c, s in simplified.items():
         stands_for[s].append(c)

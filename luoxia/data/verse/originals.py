@@ -36,9 +36,9 @@ class Originals:
         """The first poem with the longest run of ``text``, lines one after the other; None where no run is of 3."""
         best, found = "", -1
         for start in range(len(text)):
-            while start + len(best) < len(text):
-                longer = text[start : start + max(len(best) + 1, SHORTEST)]
-                at = self._text.find(longer) if len(longer) > len(best) else -1
+            while start + (length := max(len(best) + 1, SHORTEST)) <= len(text):
+                longer = text[start : start + length]
+                at = self._text.find(longer)
                 if at < 0:
                     break
                 best, found = longer, at

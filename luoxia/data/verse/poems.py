@@ -21,10 +21,10 @@ from luoxia.data.verse import package
 from luoxia.data.verse.forms import FORMS, Form, form_of
 from luoxia.data.verse.lexicon import is_character, look_up, simplified
 from luoxia.data.verse.sounds import Book, book
-from luoxia.data.verse.verdict import judge
+from luoxia.data.verse.verdict import NOTE, judge
 from luoxia.weights.catalogue import Entry
 
-VERSION = 1  # of what is written; another one is made anew
+VERSION = 2  # of what is written; another one is made anew
 ENDS = re.compile(r"[，。！？；：、]")
 NOTES = re.compile(r"[（(〔\[].*?[)）〕\]]|其[一二三四五六七八九十]+$|\s.*$")
 COUNTED = {
@@ -75,7 +75,7 @@ class Poems:
 
 def prepare(entry: Entry = package.PACKAGE, watch: Callable[[int], None] = lambda _: None) -> Poems:
     """Read the package; ``watch`` hears how many poems were looked at."""
-    flagged, poems, seen = set[str](), Poems(), 0
+    flagged, poems = set[str](), Poems()
     rows = list[tuple[str, dict[str, Any]]]()
     for dynasty, faulty, found in package.files(entry):
         if faulty:
@@ -83,8 +83,7 @@ def prepare(entry: Entry = package.PACKAGE, watch: Callable[[int], None] = lambd
         else:
             rows += [(dynasty, row) for row in found]
     converted, books = _converter(), book("平水韵")
-    for dynasty, row in rows:
-        seen += 1
+    for seen, (dynasty, row) in enumerate(rows, start=1):
         if seen % 1000 == 0:
             watch(seen)
         if str(row.get("id")) in flagged:
@@ -97,7 +96,7 @@ def prepare(entry: Entry = package.PACKAGE, watch: Callable[[int], None] = lambd
 def _take(
     poems: Poems, dynasty: str, row: dict[str, Any], converted: Callable[[str], str], pingshui: Book
 ) -> None:
-    text = converted("".join(map(str, row.get("paragraphs", ()))))
+    text = converted(NOTE.sub("", "".join(map(str, row.get("paragraphs", ())))))
     lines = [line for line in ENDS.split(text) if line]
     known = [line for line in lines if all(_known(c) for c in line)]
     fresh = [line for line in lines if line not in poems.lines]

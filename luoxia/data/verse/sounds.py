@@ -63,7 +63,22 @@ class Book:
         return range(min(len(self.names), LEVEL_RHYMES))
 
 
-NEW_RHYMES = "一麻 二波 三皆 四开 五微 六豪 七尤 八寒 九文 十唐 十一庚 十二齐 十三支 十四姑".split()
+NEW_RHYMES = [
+    "一麻",
+    "二波",
+    "三皆",
+    "四开",
+    "五微",
+    "六豪",
+    "七尤",
+    "八寒",
+    "九文",
+    "十唐",
+    "十一庚",
+    "十二齐",
+    "十三支",
+    "十四姑",
+]
 _FINALS = (
     "a ia ua", "o e uo", "ie ve ue", "ai uai", "ei ui uei", "ao iao", "ou iu iou", "an ian uan van",
     "en in un vn uen", "ang iang uang", "eng ing ong iong ueng", "i er v", "-i", "u",

@@ -18,6 +18,7 @@ from luoxia.data.verse.lexicon import is_character, simplified
 from luoxia.data.verse.sounds import Book
 
 ENDS = re.compile(r"[，。！？；：、,.!?;:\s]+")
+NOTE = re.compile(r"（[^（）]*）|\([^()]*\)|〔[^〔〕]*〕|\[[^\[\]]*\]")  # as editors put other readings in
 ASIDE = re.compile(r"[《》「」『』“”\"'·()（）]")
 _BITS = {frozenset(): 0, frozenset("平"): 1, frozenset("仄"): 2, frozenset("平仄"): 3}
 LONGEST = 4096  # characters of a text that is looked at
@@ -67,13 +68,14 @@ class Verdict:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a poem, without what divides them. A first row that is longer or shorter than all others is its title
+    """The lines of a poem, without what divides them and notes in brackets. A first row that is longer or shorter than all others is its title
     and left out. Raises :class:`UserError` for what is no Chinese verse."""
     if len(text) > LONGEST:
         raise UserError(
             f"the text has {len(text)} characters; a poem has at most {LONGEST}",
             f"文本有 {len(text)} 字；一首诗至多 {LONGEST} 字",
         )
+    text = NOTE.sub("", text)
     rows = [row for row in text.strip().splitlines() if row.strip()]
     lines = [part for part in ENDS.split(ASIDE.sub("", text)) if part]
     if len(rows) > 1 and len(lines) > 2:
@@ -117,8 +119,12 @@ def judge(
 def _shape(lines: Sequence[str], form: Form | None) -> Fault:
     lengths = "、".join(str(len(line)) for line in lines)
     wanted = Text(
-        f"{form.id} has {form.lines} lines of {form.length}" if form else "four forms are known: 4 or 8 lines of 5 or 7",
-        f"{form.id}应为 {form.lines} 句，每句 {form.length} 字" if form else "只识绝句与律诗：4 或 8 句，每句 5 或 7 字",
+        f"{form.id} has {form.lines} lines of {form.length}"
+        if form
+        else "four forms are known: 4 or 8 lines of 5 or 7",
+        f"{form.id}应为 {form.lines} 句，每句 {form.length} 字"
+        if form
+        else "只识绝句与律诗：4 或 8 句，每句 5 或 7 字",
     )
     return Fault(
         "shape",
@@ -141,7 +147,11 @@ def _acrostic(lines: Sequence[str], acrostic: str) -> list[Fault]:
             )
         ]
     return [
-        Fault("acrostic", Text(f"line {i + 1} begins with {line[0]}, not {c}", f"第 {i + 1} 句首字为{line[0]}，应为{c}"), i)
+        Fault(
+            "acrostic",
+            Text(f"line {i + 1} begins with {line[0]}, not {c}", f"第 {i + 1} 句首字为{line[0]}，应为{c}"),
+            i,
+        )
         for i, (line, c) in enumerate(zip(lines, acrostic, strict=False))
         if simplified(line[0]) != simplified(c)
     ]
@@ -169,9 +179,14 @@ def _rhyme(lines: Sequence[str], form: Form, book: Book) -> tuple[str | None, se
         )
     if best.tone == "仄":
         faults.append(
-            Fault("rhyme", Text(f"{name} is an oblique rhyme; the form rhymes level", f"{name}为仄韵；近体诗押平声韵"))
+            Fault(
+                "rhyme",
+                Text(f"{name} is an oblique rhyme; the form rhymes level", f"{name}为仄韵；近体诗押平声韵"),
+            )
         )
-    near = {s for rhyme in book.neighbours(best.rhyme) for s in of[0] if (s.rhyme, s.tone) == (rhyme, best.tone)}
+    near = {
+        s for rhyme in book.neighbours(best.rhyme) for s in of[0] if (s.rhyme, s.tone) == (rhyme, best.tone)
+    }
     if near:
         rhymed.add(0)
     doubled = {ends[i] for i in rhymed if sum(ends[i] == ends[k] for k in rhymed) > 1}
@@ -292,7 +307,12 @@ def _remarks(
         elif kind == "C" and wanted == "平平仄平仄":
             found.append(Text(f"line {i} trades its third and fourth tone", f"第 {i} 句用拗句“平平仄平仄”"))
         elif kind == "A" and wanted[3] == "仄":
-            found.append(Text(f"line {i} bends its fourth tone, which line {i + 1} makes good", f"第 {i} 句拗，第 {i + 1} 句救"))
+            found.append(
+                Text(
+                    f"line {i} bends its fourth tone, which line {i + 1} makes good",
+                    f"第 {i} 句拗，第 {i + 1} 句救",
+                )
+            )
     first = marks[0][-1]
     if first.rhymes and rhyme is not None and book.names.index(rhyme) not in book.rhymes(first.character):
         found.append(Text("line 1 borrows a neighbouring rhyme", "首句借邻韵"))
@@ -308,8 +328,8 @@ def _joints(marks: tuple[tuple[Mark, ...], ...]) -> list[Fault]:
         if {here, before} <= {"平", "仄"} and (here == before) == bool(i % 2):
             name = Text("does not oppose", "失对") if i % 2 else Text("does not follow", "失粘")
             faults.append(
-                Fault("tones", Text(f"line {i + 1} {name.en} line {i}", f"第 {i + 1} 句与第 {i} 句{name.zh}"), i)
+                Fault(
+                    "tones", Text(f"line {i + 1} {name.en} line {i}", f"第 {i + 1} 句与第 {i} 句{name.zh}"), i
+                )
             )
     return faults
-
-

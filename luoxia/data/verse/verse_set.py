@@ -103,13 +103,13 @@ def load(name: str = "verse") -> VerseSet:
 def arranged(poems: Poems, folder: Path, *, rare: int = RARE) -> VerseSet:
     """``poems`` as arrays, with a tokenizer made of them; ``folder`` is where what is computed of them is kept."""
     counts = Counter("".join(poem.text for poem in poems.kept))
-    characters = "".join(c for c, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n >= rare)
+    characters = "".join(
+        c for c, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n >= rare
+    )
     known = set(characters)
     kept = tuple(poem for poem in poems.kept if known.issuperset(poem.text))
     if len(kept) < 2 * HELD_OUT:
-        raise UserError(
-            f"{len(kept)} poems are too few to learn from", f"只有 {len(kept)} 首诗，不足以训练"
-        )
+        raise UserError(f"{len(kept)} poems are too few to learn from", f"只有 {len(kept)} 首诗，不足以训练")
     authors = Counter(poem.author for poem in kept)
     often = sorted(authors.items(), key=lambda item: (-item[1], item[0]))[:AUTHORS]
     named = tuple(a for a, _ in often if a not in ("无名氏", "佚名", "不详", ""))

@@ -47,7 +47,9 @@ def finetune(
     ] = None,
     lora: Annotated[
         int | None,
-        Option(metavar="RANK", help=say("Rank of the low-rank maps, 16 by default.", "低秩矩阵的秩，默认 16。")),
+        Option(
+            metavar="RANK", help=say("Rank of the low-rank maps, 16 by default.", "低秩矩阵的秩，默认 16。")
+        ),
     ] = None,
     layers: Annotated[
         str | None,
@@ -61,10 +63,17 @@ def finetune(
     ] = None,
     full: Annotated[
         bool,
-        Option("--full", help=say("Teach all weights instead; the result is a whole model.", "改为训练全部权重，结果为完整模型。")),
+        Option(
+            "--full",
+            help=say(
+                "Teach all weights instead; the result is a whole model.",
+                "改为训练全部权重，结果为完整模型。",
+            ),
+        ),
     ] = False,
     epochs: Annotated[
-        float | None, Option(metavar="N", help=say("How often to go through the examples.", "样例重复的遍数。"))
+        float | None,
+        Option(metavar="N", help=say("How often to go through the examples.", "样例重复的遍数。")),
     ] = None,
     steps: options.Steps = None,
     seed: Annotated[
@@ -73,13 +82,18 @@ def finetune(
     ] = None,
     licence: Annotated[
         str | None,
-        Option(metavar="TEXT", help=say("The data's licence, kept with the result.", "数据的许可，随结果保存。")),
+        Option(
+            metavar="TEXT", help=say("The data's licence, kept with the result.", "数据的许可，随结果保存。")
+        ),
     ] = None,
     run: Annotated[
-        Path | None, Option(metavar="FOLDER", help=say("The run's folder; runs/NAME.", "训练文件夹；默认 runs/名称。"))
+        Path | None,
+        Option(metavar="FOLDER", help=say("The run's folder; runs/NAME.", "训练文件夹；默认 runs/名称。")),
     ] = None,
     set_: options.Settings = None,
-    resume: Annotated[Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))] = None,
+    resume: Annotated[
+        Path | None, Option(metavar="FOLDER", help=say("Go on with this run.", "继续此训练。"))
+    ] = None,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> int:
@@ -92,7 +106,8 @@ def finetune(
         )
     if full and (lora is not None or layers is not None):
         raise UserError(
-            "--full teaches all weights: leave --lora and --layers out", "--full 训练全部权重：请勿给出 --lora 与 --layers"
+            "--full teaches all weights: leave --lora and --layers out",
+            "--full 训练全部权重：请勿给出 --lora 与 --layers",
         )
     asked = {"base": base, "name": out, "rank": lora, "layers": layers, "epochs": epochs, "licence": licence}
     changes = {**options.changes(set_, steps), **{k: v for k, v in asked.items() if v is not None}}
@@ -116,7 +131,9 @@ def finetune(
             """Nothing of it outlives the group of processes."""
             if resume is not None:
                 return session.resume(resume, runtime, processes)
-            return session.begin("finetune", str(data), folder, runtime, seed=seed, changes=changes, processes=processes)
+            return session.begin(
+                "finetune", str(data), folder, runtime, seed=seed, changes=changes, processes=processes
+            )
 
         finished = learn(work(), quiet=not processes.first)
         if processes.first and finished:

@@ -66,7 +66,9 @@ app.add_typer(
     help=say("Check pictures, and prepare them for training.", "检查图片，并为训练做准备。"),
 )
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
-app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(finetune)
+app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(
+    finetune
+)
 app.command(help=say("Measure what a training will cost here.", "测量一次训练在本机的开销。"))(plan)
 app.command(help=say("Measure what a run has come to.", "衡量一次训练的成果。"))(evaluate)
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)

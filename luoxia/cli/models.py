@@ -15,7 +15,19 @@ from luoxia.cli.words import print_table, say, tell
 from luoxia.core import language
 from luoxia.core.errors import UserError
 from luoxia.core.progress import readable_size
-from luoxia.weights.catalogue import CATALOGUE, FACTS, Entry, card, find, is_here, own, path_of, place
+from luoxia.weights import own_texts
+from luoxia.weights.catalogue import (
+    ADAPTER_FACTS,
+    CATALOGUE,
+    FACTS,
+    Entry,
+    card,
+    find,
+    is_here,
+    own,
+    path_of,
+    place,
+)
 
 app = Typer(rich_markup_mode=None)
 
@@ -34,7 +46,9 @@ def list_models(context: Context) -> None:
             say("licence", "许可"),
             say("here", "在本机"),
         )
-        print_table([heading, *map(_row, CATALOGUE.values()), *map(_own_row, own())])
+        print_table(
+            [heading, *map(_row, CATALOGUE.values()), *map(_own_row, own()), *map(_adapter_row, _adapters())]
+        )
 
 
 @app.command(help=say("Bring a model to this machine.", "将模型下载到本机。"))
@@ -158,9 +172,22 @@ def export(
     tell(f"{found.name} is in {out}", f"{found.name} 已写入 {out}")
 
 
+@app.command(help=say("Take a model or an adapter of your own away.", "删除自有的模型或适配器。"))
+def remove(
+    name: Annotated[
+        str,
+        Argument(metavar="NAME", help=say("As `luoxia models` lists it.", "`luoxia models` 列出的名称。")),
+    ],
+) -> None:
+    own_texts.remove(name)
+    tell(f"{name} is gone", f"{name} 已删除")
+
+
 @app.command("card", help=say("What a model is and may be used for.", "模型是什么、可作何用途。"))
 def print_card(id: Id) -> None:
-    print(card(find(id), language.current()).rstrip())
+    own_text = own_texts.find(id)
+    told = own_text.card(language.current()) if own_text else card(find(id), language.current())
+    print(told.rstrip())
 
 
 @app.command(
@@ -194,6 +221,17 @@ def _own_row(name: str) -> tuple[str, ...]:
         family = "?"
     kind = "pictures" if family.startswith("stylegan") else family[:20]
     return name, kind, readable_size(size), say("your own", "自有"), say("yes", "是")
+
+
+def _adapters() -> list[str]:
+    return [path.parent.name for path in sorted(place("_").parent.glob(f"*/{ADAPTER_FACTS}"))]
+
+
+def _adapter_row(name: str) -> tuple[str, ...]:
+    own = own_texts.find(name)
+    if own is None:
+        return name, "?", "?", "?", say("damaged", "已损坏")
+    return name, "text", readable_size(own.size), own.licence or say("your own", "自有"), f"+ {own.base}"
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

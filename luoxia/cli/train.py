@@ -141,6 +141,12 @@ def learn(work, *, quiet: bool) -> bool:
         f"{folder}：{work.run.recipe['recipe']}，{count / 1e6:.2f} M 个权重，{work.examples.counted.zh}，"
         f"第 {engine.done} 至 {engine.settings.steps} 步，种子 {engine.seed}",
     )
+    seconds = work.forecast()
+    if seconds is not None:
+        tell(
+            f"Measured here, the steps will take about {_span(seconds)}; fewer --steps take less.",
+            f"据本机实测，全部步数约需 {_span(seconds)}；减少 --steps 可缩短。",
+        )
     finished = work.train(show_report, show_finding)
     done = engine.done
     if finished:
@@ -154,6 +160,22 @@ def learn(work, *, quiet: bool) -> bool:
             f"已在第 {done} 步后停止；继续请用：luoxia train --resume {folder}",
         )
     return finished
+
+
+def _span(seconds: float) -> str:
+    """Days, hours and minutes, or seconds."""
+    if seconds < 100:
+        return say(f"{seconds:.0f} s", f"{seconds:.0f} 秒")
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return say(f"{days} d {hours} h", f"{days} 天 {hours} 小时")
+    return (
+        say(f"{hours} h {minutes} min", f"{hours} 小时 {minutes} 分")
+        if hours
+        else say(f"{minutes} min", f"{minutes} 分")
+    )
 
 
 def show_report(report: Report) -> None:

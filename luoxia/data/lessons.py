@@ -174,7 +174,10 @@ def rows(pairs: Pairs, tokenizer: Tokenizer, *, length: int, share: float, licen
         )
     width = max(len(cut[i].ids) for i in kept)
     width = min(length, max(512, -(-width // 64) * 64))
-    parts = [_packed([cut[i] for i, is_out in zip(kept, out, strict=True) if is_out == side], width) for side in (False, True)]
+    parts = [
+        _packed([cut[i] for i, is_out in zip(kept, out, strict=True) if is_out == side], width)
+        for side in (False, True)
+    ]
     ids, targets, documents = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return LessonRows(
         pairs.name,
@@ -219,6 +222,10 @@ def _packed(lessons: list[Lesson], width: int) -> tuple[NDArray[np.int32], ...]:
         at = 0
         for number, i in enumerate(sorted(members)):
             here = slice(at, at + len(lessons[i].ids))
-            ids[row, here], targets[row, here], documents[row, here] = lessons[i].ids, lessons[i].targets, number
+            ids[row, here], targets[row, here], documents[row, here] = (
+                lessons[i].ids,
+                lessons[i].targets,
+                number,
+            )
             at = here.stop
     return ids, targets, documents

@@ -89,7 +89,9 @@ def _text(name: str, value: Any) -> str:
 
 def _messages(value: Any) -> Conversation:
     if not isinstance(value, list) or not all(isinstance(m, dict) for m in value):
-        raise RowError('messages is no list of {"role", "content"}', 'messages 不是 {"role", "content"} 的列表')
+        raise RowError(
+            'messages is no list of {"role", "content"}', 'messages 不是 {"role", "content"} 的列表'
+        )
     found = []
     for message in value:
         role = message.get("role")

@@ -81,8 +81,12 @@ def read(path: str | Path) -> Pairs:
 def _refusal(path: Path, fields: Fields, refused: list[tuple[int, RowError]], total: int) -> UserError:
     some = refused[:TOLD]
     more = len(refused) - len(some)
-    en = "; ".join(f"line {line}: {error.en}" for line, error in some) + (f"; and {more} more" if more else "")
-    zh = "；".join(f"第 {line} 行：{error.zh}" for line, error in some) + (f"；另有 {more} 处" if more else "")
+    en = "; ".join(f"line {line}: {error.en}" for line, error in some) + (
+        f"; and {more} more" if more else ""
+    )
+    zh = "；".join(f"第 {line} 行：{error.zh}" for line, error in some) + (
+        f"；另有 {more} 处" if more else ""
+    )
     names = " + ".join(fields.names)
     return UserError(
         f"{path}: {len(refused)} of {total} examples lack what the others have ({names}): {en}",
@@ -180,5 +184,6 @@ def _decoded(path: Path, data: bytes, notes: list[Text]) -> str:
             notes.append(Text(f"{path.name} was read as {name}", f"{path.name} 按 {name} 编码读取"))
         return text
     raise UserError(
-        f"{path} is in no encoding that is known here; convert it to UTF-8", f"{path} 的编码无法识别；请转换为 UTF-8"
+        f"{path} is in no encoding that is known here; convert it to UTF-8",
+        f"{path} 的编码无法识别；请转换为 UTF-8",
     )

@@ -17,13 +17,16 @@ from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.weights import (
+<<<<<<< HEAD
+=======
+    adapter_folder,
     adapters,
     catalogue,
     gguf_gpt,
     gpt_run,
     huggingface,
+    own_texts,
     stylegan_folder,
-    text_folder,
     verse_folder,
 )
 from luoxia.weights.gguf import GGUFFile
@@ -71,7 +74,7 @@ def load(
         return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
     if verse_folder.is_one(name):
         return load_verse(name_or_path, device=device, threads=threads)
-    if entry.kind == "pictures" if entry else stylegan_folder.is_one(name):
+    if entry.kind == "pictures" if entry else stylegan_folder.is_one(name) and not own_texts.whole(name):
         return stylegan_folder.find(name_or_path).generator().to(resolve(device, dtype, threads).device)
     return load_text(name_or_path, device=device, dtype=dtype, threads=threads)
 
@@ -90,7 +93,7 @@ def load_text(
     ``dtype`` None keeps 4- and 8-bit weights as they are; "float32" unpacks them, for exact comparison. Raises
     ``UnknownModelError``, ``ModelNotHereError``, ``FetchError`` or ``MalformedFileError``.
     """
-    stack = adapters.find(str(name_or_path))
+    stack = adapter_folder.find(str(name_or_path))
     runtime = resolve(device, dtype, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
@@ -100,7 +103,7 @@ def load_text(
         )
         if stack:
             name = str(name_or_path)
-            stack.check(adapters.hash_of(path), tokenizer.digest)
+            stack.check(adapter_folder.hash_of(path), tokenizer.digest)
             _attach(stack, network)
         model = TextModel(name, network, tokenizer, runtime)
         model.warm_up()
@@ -131,9 +134,9 @@ def open_tokenizer(name_or_path: str | Path) -> tuple[Tokenizer, int]:
         return tokenizer_from_gguf(file), gguf_gpt.read_config(file).block_size
 
 
-def _attach(stack: adapters.Stack, network: GPT) -> None:
+def _attach(stack: adapter_folder.Stack, network: GPT) -> None:
     try:
-        stack.adapter().requires_grad_(False).eval().attach(network)
+        adapters.load_stack(stack).requires_grad_(False).eval().attach(network)
     except (ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
@@ -146,7 +149,7 @@ def _attach(stack: adapters.Stack, network: GPT) -> None:
 def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
         return name_or_path, catalogue.verified(catalogue.find(name_or_path, "text"))
-    own = text_folder.place(str(name_or_path))
+    own = own_texts.whole(str(name_or_path))
     if own is not None:
         return str(name_or_path), own
     path = Path(name_or_path)

@@ -1,6 +1,6 @@
 """The gated product of SwiGLU, learned through without keeping what can be computed again.
 
-    y = silu(g) * u,   dg = silu'(g) * u * dy,   du = silu(g) * dy     (Shazeer 2020, arXiv:2002.05202, equation 6)
+y = silu(g) * u,   dg = silu'(g) * u * dy,   du = silu(g) * dy     (Shazeer 2020, arXiv:2002.05202, equation 6)
 """
 
 from __future__ import annotations

@@ -129,7 +129,9 @@ def merge(network: nn.Module) -> None:
         if not isinstance(layer, LoRALinear):
             continue
         if not isinstance(layer.base, nn.Linear):
-            raise ValueError(f"{place} is in blocks of few bits; unpack the model to merge into it")
+            raise ValueError(  # noqa: TRY004 (it is what a user asked for)
+                f"{place} is in blocks of few bits; unpack the model to merge into it"
+            )
         layer.base.weight += layer.low.delta().to(layer.base.weight)
         owner, _, leaf = place.rpartition(".")
         setattr(network.get_submodule(owner), leaf, layer.base)

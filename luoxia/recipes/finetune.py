@@ -36,14 +36,14 @@ from luoxia.recipes.finetune_dial import FinetuneSettings, chosen, completed
 from luoxia.recipes.finetune_study import FinetuneStudy, scores_of
 from luoxia.train.engine import Modules, Note, Study, Training
 from luoxia.train.run import Run
-from luoxia.weights import adapters, catalogue, text_folder
+from luoxia.weights import adapter_folder, adapters, catalogue, text_folder
 
 FAMILY_ADAPTER, FAMILY_FULL = "adapter", "finetuned"
 
 
 def open_pairs(settings: FinetuneSettings, data: str, world: int) -> tuple[FinetuneSettings, LessonRows]:
     """The examples in the file ``data`` as rows of the base's tokens, and ``settings`` with what follows from them."""
-    if adapters.find(settings.base) is not None:
+    if adapter_folder.find(settings.base) is not None:
         raise UserError(
             f"{settings.base} is an adapter: fine-tune the model it was made for, and stack the two (a+b)",
             f"{settings.base} 是适配器：请微调其基础模型，再把两者叠加（a+b）",
@@ -64,13 +64,14 @@ def build(
         catalogue.new_place(settings.name)
     bf16 = settings.precision == "bf16"
     name, path, network, tokenizer = _base(settings)
-    sha256 = adapters.hash_of(path)
+    sha256 = adapter_folder.hash_of(path)
     if facts is not None and facts["base"]["sha256"] != sha256:
         raise UserError(
             f"{name} is not the model that this run began with: its weights have changed",
             f"{name} 不是此次训练开始时的模型：其权重已改变",
         )
     module = network.requires_grad_(True) if settings.full else _adapted(network, settings, seed)
+    network.train()  # a model comes as it writes, without dropout
     packed = Packed(*(torch.from_numpy(part) for part in (rows.ids, rows.targets, rows.documents)))
     loss = NextAnswer(packed, _Hidden(network, module), lambda: head_of(network))
     study = FinetuneStudy(network, tokenizer, rows, loss, _language(settings.base, rows), bf16)
@@ -92,6 +93,7 @@ def build(
         warnings=_said(settings, rows),
         study=lambda modules, note: _study(settings, study, network, modules, note),
         texts=lambda _modules, _generator: study.texts(),
+        steady=True,
     )
 
 
@@ -100,7 +102,9 @@ def optimizer_of(module: nn.Module, settings: FinetuneSettings) -> torch.optim.O
     matrices = [p for p in module.parameters() if p.ndim >= 2]
     others = [p for p in module.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], settings.learning_rate, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(
+        [g for g in groups if g["params"]], settings.learning_rate, betas=(0.9, 0.99), fused=True
+    )
 
 
 def head_of(network: GPT) -> Tensor:
@@ -144,7 +148,9 @@ def read_adapter(path: Path, scale: float) -> Adapter:
     places = sorted(k.removesuffix(".a") for k in tensors if k.endswith(".a"))
     prefix = "adapter.maps."
     maps = {
-        place.removeprefix(prefix).replace("/", "."): LowRank(tensors[f"{place}.a"], tensors[f"{place}.b"], scale)
+        place.removeprefix(prefix).replace("/", "."): LowRank(
+            tensors[f"{place}.a"], tensors[f"{place}.b"], scale
+        )
         for place in places
     }
     return Adapter(maps)
@@ -200,7 +206,9 @@ def _study(
     note("after", 1, 2)
     if settings.full:
         _, _, base, _ = _base(settings)
-        before = study.of(base, dataclasses.replace(study.loss, hidden=_Hidden(base, base), head=lambda: head_of(base)))
+        before = study.of(
+            base, dataclasses.replace(study.loss, hidden=_Hidden(base, base), head=lambda: head_of(base))
+        )
     else:
         lora.detach(network)
         before = study
@@ -245,7 +253,8 @@ def _said(settings: FinetuneSettings, rows: LessonRows) -> tuple[Text, ...]:
         Text("all weights learn", "训练全部权重")
         if s.full
         else Text(
-            f"rank {s.rank} beside {','.join(chosen(s.layers))}", f"秩 {s.rank}，位于 {','.join(chosen(s.layers))}"
+            f"rank {s.rank} beside {','.join(chosen(s.layers))}",
+            f"秩 {s.rank}，位于 {','.join(chosen(s.layers))}",
         )
     )
     return (

@@ -1,6 +1,6 @@
 """Settings of fine-tuning, and those that follow from how much there is to learn from.
 
-    tokens a step    2,048, in parts of 1,024, which keeps SmolLM2's memory below 2 GB; fewer where data is scarce
+    tokens a step    2,048, in parts of 512, which keeps SmolLM2's memory below 2 GB; fewer where data is scarce
     steps            three times through the data; up to ten times where that is less than 60 steps
     learning rate    1e-3 for low-rank maps, 5e-5 for all weights: the maps take about ten times more (Schulman et al. 2025,
                      "LoRA Without Regret"), and with alpha fixed the rate does not depend on the rank
@@ -22,7 +22,7 @@ from luoxia.nn.lora import LAYERS
 from luoxia.train.settings import Settings
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
-STEP, AT_ONCE = 2_048, 1_024
+STEP, AT_ONCE = 2_048, 512
 EPOCHS, MOST_EPOCHS, LEAST_STEPS = 3.0, 10.0, 60
 LOOKS = 8  # scored checkpoints of a run
 GROUPS = {"all": LAYERS, "attention": LAYERS[:4], "mlp": LAYERS[4:]}
@@ -119,5 +119,7 @@ def completed(settings: FinetuneSettings, rows: LessonRows, world: int = 1) -> F
         log_every=s.log_every or max(1, steps // 40),
         sample_every=s.sample_every or max(1, steps // 2),
         checkpoint_every=s.checkpoint_every or max(1, math.ceil(steps / LOOKS)),
-        precision=s.precision if native else "float32",  # bf16 that is not multiplied natively takes far longer
+        precision=s.precision
+        if native
+        else "float32",  # bf16 that is not multiplied natively takes far longer
     )

@@ -44,7 +44,13 @@ class FinetuneStudy:
     """Scores and answers of ``network`` as it stands, whatever stands beside its layers."""
 
     def __init__(
-        self, network: GPT, tokenizer: Tokenizer, rows: LessonRows, loss: NextAnswer, language: str, bf16: bool
+        self,
+        network: GPT,
+        tokenizer: Tokenizer,
+        rows: LessonRows,
+        loss: NextAnswer,
+        language: str,
+        bf16: bool,
     ) -> None:
         self.network, self.tokenizer, self.rows, self.loss = network, tokenizer, rows, loss
         self.language, self.bf16 = language, bf16
@@ -91,28 +97,32 @@ class FinetuneStudy:
             choose = [Chooser(GREEDY, seeds.generator(0, i)) for i in range(len(prompts))]
             logits = decoding.prefill()
             for left in range(new, 0, -1):
-                tokens = [chosen(found, row) for chosen, found, row in zip(choose, logits, written, strict=True)]
+                tokens = [
+                    chosen(found, row) for chosen, found, row in zip(choose, logits, written, strict=True)
+                ]
                 for i, token in enumerate(tokens):
                     ended[i] = ended[i] or token in stops
                     written[i] += [] if ended[i] else [token]
                 if left == 1 or all(ended):
                     break
                 logits = decoding.step(tokens)
-        cut = [self.tokenizer.decode(row) + ("" if done else " …") for row, done in zip(written, ended, strict=True)]
+        cut = [
+            self.tokenizer.decode(row) + ("" if done else " …")
+            for row, done in zip(written, ended, strict=True)
+        ]
         return tuple(cut)
 
     def texts(self) -> tuple[str, ...]:
         """Questions and answers as a run's samples show them."""
-        return tuple(
-            f"{_shown(c)} ▸ {answer}" for c, answer in zip(self.asked, self.answers(), strict=True)
-        )
+        return tuple(f"{_shown(c)} ▸ {answer}" for c, answer in zip(self.asked, self.answers(), strict=True))
 
     def table(self, before: dict[str, Any], after: Look) -> list[dict[str, Any]]:
         """A row for each held-out question: the answer before, after, and the one that was to be learned."""
         wanted = [_wanted(c) for c in self.rows.asked[: len(self.asked)]]
         answers = zip(self.asked, before["answers"], after.answers, wanted, strict=True)
         return [
-            {"question": _shown(c), "before": old, "after": new, "wanted": right} for c, old, new, right in answers
+            {"question": _shown(c), "before": old, "after": new, "wanted": right}
+            for c, old, new, right in answers
         ]
 
     def _opening(self, conversation: Conversation) -> list[int]:

@@ -20,6 +20,7 @@ from luoxia.objectives.phase import Phase
 from luoxia.recipes.gpt_dial import GPTSettings, budget, completed, network
 from luoxia.recipes.gpt_study import GPTStudy
 from luoxia.train.engine import Training
+from luoxia.train.muon import Muon
 from luoxia.weights.gpt_run import FAMILY
 from luoxia.weights.vocabulary import tokenizer_files
 
@@ -62,6 +63,7 @@ def build(settings: GPTSettings, rows: TokenRows, seed: int) -> Training:
         entrances=("forward", "hidden"),
         texts=study.texts,
         files=tokenizer_files(tokenizer),
+        steady=True,
     )
 
 
@@ -81,10 +83,12 @@ class Rows:
 
 
 def optimizer_of(model: GPT, settings: GPTSettings) -> torch.optim.Optimizer:
-    """AdamW that pulls the blocks' and the head's matrices towards 0, and neither tables nor gains."""
+    """AdamW, or Muon for matrices: both pull the blocks' and the head's matrices towards 0, and neither tables nor gains."""
     matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
     pulled = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in pulled]
+    if settings.optimizer == "muon":
+        return Muon(matrices, others, settings.learning_rate, weight_decay=settings.decay)
     groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)
 

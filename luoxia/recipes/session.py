@@ -30,6 +30,8 @@ from luoxia.train.settings import Settings, changed
 from luoxia.weights import stylegan_folder
 from luoxia.weights.stylegan_folder import StyleGANFolder
 
+TIMED = 2_048  # units that a forecast is made by
+
 
 @dataclass(frozen=True)
 class Session:
@@ -48,8 +50,30 @@ class Session:
         stop: Stop | None = None,
     ) -> bool:
         """Train to the last step or a stop; whether the last step was reached."""
+        recipe, engine = catalogue.find(self.run.recipe["recipe"]), self.engine
+
+        def kept() -> None:
+            if recipe.keeps is not None:
+                recipe.keeps(self.run)
+            write_report(self.run)
+
+        finished = train(self.run, engine, self._batches(), show=show, tell=tell, kept=kept, stop=stop)
+        if finished and recipe.closes is not None and engine.processes.first:
+            recipe.closes(self.run, self.training)
+            write_report(self.run)
+        return finished
+
+    def forecast(self) -> float | None:
+        """Seconds that the steps still to come will take, where that can be measured before they are taken."""
+        engine, unit = self.engine, self.examples.unit
+        if not engine.training.steady or engine.done >= engine.settings.steps:
+            return None
+        step = engine.forecast(self._batches().at(engine.done), max(1, TIMED // unit.each))
+        return None if step is None else step * (engine.settings.steps - engine.done)
+
+    def _batches(self) -> Batches:
         settings = self.engine.settings
-        batches = Batches(
+        return Batches(
             self.examples,
             settings.batch_size,
             seed=self.engine.seed,
@@ -59,18 +83,6 @@ class Session:
             augment=settings.augment,
             workers=settings.workers,
         )
-        recipe = catalogue.find(self.run.recipe["recipe"])
-
-        def kept() -> None:
-            if recipe.keeps is not None:
-                recipe.keeps(self.run)
-            write_report(self.run)
-
-        finished = train(self.run, self.engine, batches, show=show, tell=tell, kept=kept, stop=stop)
-        if finished and recipe.closes is not None and self.engine.processes.first:
-            recipe.closes(self.run, self.training)
-            write_report(self.run)
-        return finished
 
 
 def begin(

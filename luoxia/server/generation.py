@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from luoxia.core import seeds
 from luoxia.server.runner import Start
 from luoxia.server.schemas import ChatRequest, CompletionRequest, Generation, JsonObject, JsonSchemaFormat
-from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL, find
+from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
+from luoxia.weights.own_texts import text_id
 
 if TYPE_CHECKING:
     from luoxia.generate.constraint import Constraint
@@ -21,8 +22,8 @@ SAME_NAME = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 
 
 def model_of(request: Generation) -> str:
-    """The catalogue id. Never a path: a name from the network opens no file."""
-    return find(request.model or DEFAULT_TEXT_MODEL, "text").id
+    """The name of a text model here, or of adapters. Never a path: a name from the network opens no file."""
+    return text_id(request.model or DEFAULT_TEXT_MODEL)
 
 
 def chat_starts(request: ChatRequest) -> list[Start]:

@@ -13,7 +13,9 @@ from luoxia.server.openapi import events_of
 from luoxia.server.presence import EventStream
 from luoxia.server.refusals import reader_language
 from luoxia.server.schemas import Bilingual, CatalogueModel, DownloadEvent, Model, ModelList
+from luoxia.weights import own_texts
 from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, Entry, card, find, is_here, path_of
+from luoxia.weights.own_texts import OwnText
 
 AcceptLanguage = Annotated[str, Header()]
 
@@ -30,11 +32,14 @@ def models_api(downloads: Downloads) -> APIRouter:
     def list_models() -> ModelList:
         """The models that are on this machine."""
         here = [entry for entry in CATALOGUE.values() if entry.kind == "text" and is_here(entry)]
-        return ModelList(data=[_model(entry) for entry in here])
+        return ModelList(data=[*map(_model, here), *map(_own_model, own_texts.everything())])
 
     @api.get("/v1/models/{id}")
     def get_model(id: str) -> Model:
         """One model that is on this machine."""
+        own = own_texts.find(id)
+        if own is not None:
+            return _own_model(own)
         entry = find(id, "text")
         if not is_here(entry):
             raise UnknownModelError(
@@ -45,15 +50,19 @@ def models_api(downloads: Downloads) -> APIRouter:
 
     @api.get("/api/models")
     def list_catalogue() -> list[CatalogueModel]:
-        """Every model of the catalogue, here or not."""
-        return [_catalogue_model(entry) for entry in CATALOGUE.values()]
+        """Every model of the catalogue, here or not, and the text models of the user's own."""
+        return [
+            *map(_catalogue_model, CATALOGUE.values()),
+            *map(_own_catalogue_model, own_texts.everything()),
+        ]
 
     @api.get("/api/models/{id}/card", response_class=Response, responses=MARKDOWN)
     def get_card(
         id: str, language: Literal["en", "zh"] | None = None, accept_language: AcceptLanguage = ""
     ) -> Response:
         """What the model is, how it was made and what it may be used for, in Markdown."""
-        text = card(find(id), language or reader_language(accept_language))
+        reader, own = language or reader_language(accept_language), own_texts.find(id)
+        text = own.card(reader) if own is not None else card(find(id), reader)
         return Response(text, media_type="text/markdown")
 
     @api.post("/api/models/{id}/get", response_class=Response, responses=events_of(DownloadEvent))
@@ -84,4 +93,27 @@ def _catalogue_model(entry: Entry) -> CatalogueModel:
         opt_in=entry.opt_in,
         note=Bilingual(en=entry.note.en, zh=entry.note.zh) if entry.note else None,
         context=entry.context,
+    )
+
+
+def _own_model(own: OwnText) -> Model:
+    return Model(id=own.name, created=own.changed, owned_by="user")
+
+
+def _own_catalogue_model(own: OwnText) -> CatalogueModel:
+    entry, summary = own.entry, own.summary
+    return CatalogueModel(
+        id=own.name,
+        kind="text",
+        title=own.name,
+        summary=Bilingual(en=summary.en, zh=summary.zh),
+        publisher=own.base,
+        licence=own.licence,
+        languages=list(entry.languages) if entry else [],
+        size=own.size,
+        here=entry is None or own.rank == 0 or is_here(entry),
+        default=False,
+        opt_in=False,
+        note=None,
+        context=entry.context if entry else None,
     )

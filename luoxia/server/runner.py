@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from luoxia.server.errors import BusyError
 from luoxia.server.worker import Worker, stopping
+from luoxia.weights import own_texts
 
 if TYPE_CHECKING:
     from luoxia.generate.stream import Piece, TextStream
@@ -59,6 +60,9 @@ class Runner:
         self._load = load or _loader(threads)
         self._places = places
         self._model: TextModel | None = None
+        self._state: tuple[
+            tuple[str, int], ...
+        ] = ()  # of the files that it was loaded from, where they are the user's
         self._waiting: deque[_Job] = deque()
         self._running: _Job | None = None
         self._worker = Worker("luoxia-runner", self._next, self._run)
@@ -135,9 +139,10 @@ class Runner:
             job.tell(None)
 
     def _loaded(self, model_id: str) -> TextModel:
-        if self._model is None or self._model.id != model_id:
+        state = own_texts.state(model_id)
+        if self._model is None or self._model.id != model_id or self._state != state:
             self._model = None  # its memory is free before the next one needs it
-            self._model = self._load(model_id)
+            self._model, self._state = self._load(model_id), state
         return self._model
 
 

@@ -214,8 +214,8 @@ def diverging(rows: Rows, score: str, less_is_better: bool) -> Finding | None:
             f"{score} 已从最佳的 {best:.4g} 升至 {last[-1]:.4g}",
         ),
         Text(
-            "on held-out pictures the model gets worse, whatever the training loss says",
-            "在留出图片上模型正在变差，无论训练损失如何",
+            "on what is held out the model gets worse, whatever the training loss says",
+            "在留出数据上模型正在变差，无论训练损失如何",
         ),
         Text(
             "stop here: model.safetensors is the best checkpoint; then fewer steps, more data, or a lower rate",

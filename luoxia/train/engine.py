@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,8 @@ class Training:
     ``luoxia evaluate``, ``vitals`` for the training doctor; ``labels`` are the classes that ``pictures`` were asked for, where the model is told them.
     ``entrances`` are the methods that losses enter the moving module by. ``draws``: whether ``pictures`` are samples of
     a model that makes pictures, which are compared with real ones, and not a look at real ones. A model that writes has
-    ``texts`` in their place. ``files`` are kept in the run's folder, by name, for whoever opens the model.
+    ``texts`` in their place. ``files`` are kept in the run's folder, by name, for whoever opens the model. ``steady``:
+    whether the losses change nothing but gradients, so that a step can be timed before the first one is taken.
     """
 
     modules: dict[str, nn.Module]
@@ -79,6 +81,7 @@ class Training:
     shown: Callable[[Modules, torch.Generator], Tensor] | None = None
     texts: Callable[[Modules, torch.Generator], tuple[str, ...]] | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    steady: bool = False
 
     def sample(self, modules: Modules, generator: torch.Generator) -> Tensor | tuple[str, ...]:
         """What a run shows of the model as it stands: pictures for a grid, or texts."""
@@ -200,6 +203,30 @@ class Engine:
             for weight in module.parameters():
                 weight.requires_grad_(module is phase.module and id(weight) in moving)
 
+    def forecast(self, batch: Batch, count: int) -> float | None:
+        """Seconds that a step will take here, by the time of ``count`` examples of ``batch`` forth and back, after which
+        nothing is changed; None where that cannot be told."""
+        if not self.training.steady or self._whole:
+            return None
+        seen, seconds = Seen.of(batch, self.runtime.device), 0.0
+        parts = max(self.settings.accumulate, len(batch.index) // count)  # no more at once than a step takes
+        draw = seen.part(0, parts, generator(self.runtime.device, self.seed))
+        for _ in range(2):  # the first one warms up
+            began = time.perf_counter()
+            for phase in self.training.phases:
+                weights = [p for p in phase.module.parameters() if p.requires_grad]
+                with self._lower():
+                    value = phase.loss(draw).value
+                torch.autograd.grad(value, weights, allow_unused=True)
+            float(value.detach())  # waits for an accelerator
+            seconds = time.perf_counter() - began
+        return seconds * parts
+
+    def _lower(self) -> torch.autocast:
+        return torch.autocast(
+            self.runtime.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
+        )
+
     def step(self, batch: Batch) -> None:
         """One step on this process's ``batch``: every phase whose turn it is, then the averages."""
         seen = Seen.of(batch, self.runtime.device)
@@ -223,9 +250,7 @@ class Engine:
             draw = seen.part(part, parts, generator(self.runtime.device, self.seed, *place))
             alone = isinstance(loss, DistributedDataParallel) and part + 1 < parts
             with loss.no_sync() if alone else contextlib.nullcontext(), fixed(self.seed, *place):  # type: ignore[operator]
-                with torch.autocast(
-                    self.runtime.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
-                ):
+                with self._lower():
                     value, notes = loss(draw)
                 (value / parts).backward()
             for name, note in notes.items():

@@ -264,9 +264,14 @@ def place(name: str) -> Path:
     return home() / "models" / name
 
 
+def is_name(name: str) -> bool:
+    """Whether a model of the user's own may be called so."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII) is not None
+
+
 def new_place(name: str) -> Path:
     """Where a new model of the user's own will lie. Raises :class:`UserError` for a name that is taken or no name."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+    if not is_name(name):
         raise UserError(
             f"{name[:70]!r} is no name for a model: letters, digits, dots, dashes, 64 at most",
             f"{name[:70]!r} 不能用作模型名称：只用字母、数字、点和短横，至多 64 个",

@@ -14,23 +14,12 @@ from luoxia.models.gpt import GPT
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.weights import catalogue
 from luoxia.weights.huggingface import export_folder
-
-FAMILY = "text"
+from luoxia.weights.own_texts import WHOLE
 
 
 def keep(folder: Path, network: GPT, tokenizer: Tokenizer, facts: Mapping[str, Any]) -> Path:
     """Write ``network`` to ``folder`` in bf16, to be loaded by its name."""
     export_folder(network, tokenizer, folder, dtype=torch.bfloat16)
     with write_atomically(folder / catalogue.FACTS) as file:
-        file.write(json.dumps({**facts, "family": FAMILY}, ensure_ascii=False, indent=1).encode())
+        file.write(json.dumps({**facts, "family": WHOLE}, ensure_ascii=False, indent=1).encode())
     return folder
-
-
-def own() -> list[str]:
-    """Their names."""
-    return catalogue.own((FAMILY,))
-
-
-def place(name: str) -> Path | None:
-    """The folder of the one with that name."""
-    return catalogue.place(name) if name in own() else None

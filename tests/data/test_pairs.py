@@ -14,9 +14,7 @@ from luoxia.data import lessons, pairs
 from luoxia.data.lessons import UNTOLD, Lesson, held_out, lesson, pack
 from luoxia.models.tokenizer import Tokenizer
 
-TEMPLATE = (
-    "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}|{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
-)
+TEMPLATE = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}|{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +47,19 @@ def refused(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("question", "answer"),
-    [("prompt", "completion"), ("question", "answer"), ("input", "output"), ("user", "assistant"), ("问题", "答案")],
+    [
+        ("prompt", "completion"),
+        ("question", "answer"),
+        ("input", "output"),
+        ("user", "assistant"),
+        ("问题", "答案"),
+    ],
 )
 def test_pairs_under_their_usual_names(question, answer):
     found = pairs.read(written("p.jsonl", lines({question: " 1+1? ", answer: "2", "else": 3})))
-    assert found.conversations == (({"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}),)
+    assert found.conversations == (
+        ({"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}),
+    )
     assert found.notes[0].en == f"1 examples, from {question} + {answer}"
 
 
@@ -88,7 +94,13 @@ def test_parquet_where_its_reader_is_there():
 
 def test_missing_fields_are_told_by_line_all_at_once():
     good = {"prompt": "a", "completion": "b"}
-    rows = [good, {"prompt": "a"}, good, {"prompt": "", "completion": "b"}, {"prompt": "a", "completion": ["c"]}]
+    rows = [
+        good,
+        {"prompt": "a"},
+        good,
+        {"prompt": "", "completion": "b"},
+        {"prompt": "a", "completion": ["c"]},
+    ]
     said = refused(written("p.jsonl", "\n" + lines(*rows)))
     assert said == (
         "p.jsonl: 3 of 5 examples lack what the others have (prompt + completion): line 3: no completion; "
@@ -151,7 +163,9 @@ def test_answers_alone_are_learned_as_worked_out_by_hand():
 def test_every_answer_of_a_conversation_is_learned_and_ids_before_it_are_those_of_chat():
     said = [("system", "S"), ("user", "A"), ("assistant", "B|C"), ("user", "D"), ("assistant", "E")]
     messages = tuple({"role": role, "content": text} for role, text in said)
-    told = Tokenizer(tokenizer().engine, stop_ids=tokenizer().stop_ids, template=TEMPLATE, specials=("[user]",))
+    told = Tokenizer(
+        tokenizer().engine, stop_ids=tokenizer().stop_ids, template=TEMPLATE, specials=("[user]",)
+    )
     ids, learned = told.lesson(messages)
     assert told.decode([i for i, yes in zip(ids, learned, strict=True) if yes]) == "B|C|E|"
     for answer in (2, 4):
@@ -165,7 +179,9 @@ def test_where_the_template_ends_no_answer_the_end_of_text_is_learned():
     one = lesson(({"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}), ended)
     assert ended.decode(one.ids.tolist()) == "A;B!"
     assert ended.decode([t for t in one.targets.tolist() if t >= 0]) == "B!"
-    assert [t for t in lesson(({"role": "text", "content": "ab"},), ended).targets.tolist() if t >= 0] == ended.encode("b!")
+    assert [
+        t for t in lesson(({"role": "text", "content": "ab"},), ended).targets.tolist() if t >= 0
+    ] == ended.encode("b!")
 
 
 def test_packing_fills_rows_and_splits_nobody():
@@ -230,9 +246,17 @@ def test_what_leaves_nothing_to_train_on():
 
 
 def test_answers_without_tokens_are_refused_by_line():
-    silent = Tokenizer(byte_tokenizer().engine, template="{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}")
+    silent = Tokenizer(
+        byte_tokenizer().engine,
+        template="{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}",
+    )
     with pytest.raises(UserError, match=r"answers on lines 1, 2 have no tokens to learn \(2 in all\)"):
-        lessons.rows(pairs.read(written("p.jsonl", lines(*[{"question": "a", "answer": "b"}] * 2))), silent, length=64, share=0.1)
+        lessons.rows(
+            pairs.read(written("p.jsonl", lines(*[{"question": "a", "answer": "b"}] * 2))),
+            silent,
+            length=64,
+            share=0.1,
+        )
 
 
 def test_a_lesson_counts_what_is_learned():

@@ -10,6 +10,7 @@ from luoxia.core.runtime import Runtime
 from luoxia.generate.fused import FusedDecoder, fits
 from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.nn.kernels import Team
+from luoxia.nn.lora import Adapter
 from luoxia.nn.lowbit import pack
 from luoxia.weights.assemble import assemble
 from luoxia.weights.blocks import Blocks
@@ -77,6 +78,29 @@ def test_it_continues_a_cache_that_the_network_filled():
         decoder.step(token, stepped)
     a, b = decoder.step(int(ids[29]), filled), decoder.step(int(ids[29]), stepped)
     assert np.linalg.norm(a - b) / np.linalg.norm(b) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("rank", "layers"), [(16, ("q", "k", "v", "o", "gate", "up", "down")), (5, ("v", "down")), (20, ("q",))]
+)
+@torch.inference_mode()
+def test_what_an_adapter_adds_is_added(rank, layers):
+    model, team = low_bit(threads=3)
+    ids = torch.randint(0, 130, (24,), generator=torch.Generator().manual_seed(1)).tolist()
+    plain = model(torch.tensor([ids]))[0]
+    adapter = Adapter.fresh(model, rank=rank, layers=layers, generator=torch.Generator().manual_seed(2))
+    for low in adapter.maps.values():
+        low.b.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
+    adapter.requires_grad_(False).attach(model)
+    assert fits(model)
+    expected = model(torch.tensor([ids]))[0]
+    decoder, cache = FusedDecoder(model, team), model.cache(1, 48, dtype=torch.bfloat16)
+    mine = torch.from_numpy(np.stack([decoder.step(token, cache) for token in ids]))
+    error = (mine - expected).norm(dim=1) / expected.norm(dim=1)
+    assert error.max() < 0.06
+    assert (plain - expected)[1:].norm(dim=1).min() > 0.05 * plain.norm(
+        dim=1
+    ).max()  # the first sees itself alone
 
 
 @torch.inference_mode()

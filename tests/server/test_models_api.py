@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import httpx
 import pytest
+from fake_text import FakeModel
 
-from luoxia.weights import catalogue
+from luoxia.server.runner import Runner
+from luoxia.weights import catalogue, own_texts
 
 SMOL, QWEN = "smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct"
 
@@ -76,3 +81,74 @@ def test_status_before_anything_is_loaded(client: httpx.Client) -> None:
         "busy": False,
         "queued": 0,
     }
+
+
+def adapter(name: str) -> None:
+    """The part of an adapter that lists read."""
+    entry = catalogue.CATALOGUE[SMOL]
+    facts = {
+        "format": 1,
+        "base": {"name": SMOL, "sha256": entry.sha256},
+        "tokenizer": "0" * 64,
+        "rank": 8,
+        "scale": 2.0,
+        "layers": ["q"],
+        "data": {"name": "a <b> `c`.jsonl", "digest": "1" * 64, "licence": ["MIT"], "examples": 12},
+        "scores": {"held_out_nats_per_token": 0.5},
+    }
+    catalogue.place(name).mkdir(parents=True)
+    (catalogue.place(name) / catalogue.ADAPTER_FACTS).write_text(json.dumps(facts))
+
+
+def test_adapters_are_offered_like_the_catalogues_models(client: httpx.Client, default_model_here) -> None:
+    adapter("my-writer")
+    assert [model["id"] for model in client.get("/v1/models").json()["data"]] == [SMOL, "my-writer"]
+    assert client.get("/v1/models/my-writer").json()["owned_by"] == "user"
+    shown = client.get("/api/models").json()[-1]
+    assert (shown["id"], shown["kind"], shown["here"], shown["publisher"]) == (
+        "my-writer",
+        "text",
+        True,
+        SMOL,
+    )
+    assert shown["licence"] == "Apache-2.0 + MIT"
+    assert shown["context"] == catalogue.CATALOGUE[SMOL].context
+    card = client.get("/api/models/my-writer/card?language=zh").text
+    assert "a \\<b\\> \\`c\\`.jsonl" in card
+    assert client.get("/api/models/nobody/card").status_code == 404
+
+
+def test_an_adapter_answers_by_its_name_and_by_no_path(
+    client: httpx.Client, model: FakeModel, default_model_here, home
+) -> None:
+    adapter("my-writer")
+    for name in ("my-writer", "my-writer+my-writer@0.5", f"{SMOL}+my-writer"):
+        asked = {"model": name, "messages": [{"role": "user", "content": "Hello"}]}
+        assert client.post("/v1/chat/completions", json=asked).status_code == 200, name
+    for name in (
+        str(catalogue.place("my-writer")),
+        "models/my-writer",
+        "my-writer+nobody",
+        "../my-writer",
+        "+",
+        "my-writer+",
+    ):
+        asked = {"model": name, "messages": [{"role": "user", "content": "Hello"}]}
+        assert client.post("/v1/chat/completions", json=asked).status_code in (400, 404), name
+
+
+def test_an_adapter_that_took_anothers_place_is_loaded_anew(model: FakeModel) -> None:
+    adapter("my-writer")
+    loaded = []
+    model.id = "my-writer"
+    runner = Runner(lambda name: loaded.append(name) or model)
+    for _ in range(2):
+        runner._loaded("my-writer")
+    assert len(loaded) == 1
+    own_texts.remove("my-writer")
+    adapter("my-writer")
+    path = catalogue.place("my-writer") / catalogue.ADAPTER_FACTS
+    os.utime(path, ns=(1, 1))
+    runner._loaded("my-writer")
+    assert len(loaded) == 2
+    runner.close()

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tiny_base
 import tiny_corpus
 import tiny_drawing
 import torch
@@ -37,6 +38,7 @@ PAIRS = {
     "chunks": 2,
 }
 TEXT: dict[str, str] = {}
+TUNED = {"base": "", "layers": "all", "length": 96, "rank": 4, "dropout": 0.1, "batch_size": 2}
 DALLE = {"layers": 2, "width": 32, "heads": 2, "length": 8, "tokens": 300}
 
 
@@ -46,20 +48,22 @@ def drawing(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         DALLE["dvae"] = str(tiny_drawing.keep(tmp_path_factory.mktemp("tiny")))
-        TEXT["corpus"] = str(tiny_corpus.keep(tmp_path_factory.mktemp("text") / "a.tokens").folder)
+        TEXT["gpt"] = str(tiny_corpus.keep(tmp_path_factory.mktemp("text") / "a.tokens").folder)
+        TEXT["finetune"] = str(tiny_base.examples(tmp_path_factory.mktemp("pairs") / "pairs.jsonl"))
+        TUNED["base"] = str(tiny_base.base(tmp_path_factory.mktemp("base")))
         yield
 
 
 def engine_of(name: str = "vae", seed: int = 5, **changes) -> tuple[Engine, Batches]:
     known = SMALL | STYLE | CODES | PAIRS
     small = {k: v for k, v in known.items() if hasattr(catalogue.find(name).settings, k)}
-    small |= DALLE if name == "dalle" else {"heads": 2, "block_size": 16} if name == "gpt" else {}
+    small |= {"dalle": DALLE, "gpt": {"heads": 2, "block_size": 16}, "finetune": TUNED}.get(name, {})
     recipe = catalogue.find(name)
     settings = changed(recipe.settings, small | changes)
     if recipe.opens is None:
         images, mirror = tiny_drawing.pictures(SIDES.get(name, 8)), True
     else:
-        (settings, images), mirror = recipe.open(settings, TEXT["corpus"], None), False
+        (settings, images), mirror = recipe.open(settings, TEXT[name], None), False
     training = recipe.build(settings, images, seed)
     engine = Engine(training, settings, seed, CPU, Processes())
     return engine, Batches(images, settings.batch_size, seed=seed, mirror=mirror, workers=settings.workers)

@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * List Catalogue
-         * @description Every model of the catalogue, here or not.
+         * @description Every model of the catalogue, here or not, and the text models of the user's own.
          */
         get: operations["list_catalogue"];
         put?: never;

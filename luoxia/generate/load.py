@@ -17,8 +17,6 @@ from luoxia.models.stylegan import StyleGAN
 from luoxia.models.stylegan3 import StyleGAN3
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.weights import (
-<<<<<<< HEAD
-=======
     adapter_folder,
     adapters,
     catalogue,

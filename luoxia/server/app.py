@@ -16,6 +16,9 @@ from luoxia.server.draw import room as draw_room
 from luoxia.server.draw.room import Drawings
 from luoxia.server.faces import room as faces_room
 from luoxia.server.faces.room import Faces
+from luoxia.server.finetune.api import finetune_api
+from luoxia.server.finetune.asks import BODY as EXAMPLES_BODY
+from luoxia.server.finetune.trainings import Trainings
 from luoxia.server.guard import Guard
 from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
@@ -69,11 +72,12 @@ def create_app(
     app.include_router(openai_api(runner))
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
+    app.include_router(finetune_api(Trainings()))
     for api in (*faces.apis(), *drawings.apis(), *poems.apis()):
         app.include_router(api)
     app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)
-    larger = faces_room.LARGER_BODIES | draw_room.LARGER_BODIES
+    larger = {**faces_room.LARGER_BODIES, **draw_room.LARGER_BODIES, "/api/finetune/examples": EXAMPLES_BODY}
     app.add_middleware(Guard, hosts=hosts, larger=larger, forms=draw_room.FORMS)
     return app
 

@@ -5,7 +5,7 @@ export const en = {
   // shell
   studio: 'Luoxia studio',
   pages: 'Pages',
-  page: { write: 'Write', poem: 'Poem', draw: 'Draw', faces: 'Faces', models: 'Models' } satisfies Record<
+  page: { write: 'Write', poem: 'Poem', draw: 'Draw', faces: 'Faces', finetune: 'Fine-tune', models: 'Models' } satisfies Record<
     PageName,
     string
   >,
@@ -450,6 +450,64 @@ export const en = {
     past: 'Faces before',
     pastClear: 'Forget them',
     noModel: 'There is no model that draws on this machine.',
+  },
+
+  // finetune
+  finetune: {
+    lead: 'Teach a text model by examples of how to answer. What comes of it is small, and can be written with at once.',
+    runs: 'Fine-tunings',
+    new: 'New',
+    examples: 'Examples',
+    choose: 'Choose a file',
+    reading: 'Reading',
+    dropHint: 'or drop it here: JSONL, JSON, CSV or TSV, up to 16 MiB',
+    tryExample: 'Try it with 24 examples of ours',
+    formats: 'A row is an example: what is asked and how to answer it, under one of these pairs of names.',
+    local: 'The file stays on this machine.',
+    read: (n: string, fields: string) => `${n} examples, from ${fields}`,
+    other: 'Another file',
+    role: { system: 'System', user: 'Asked', assistant: 'Answered', text: 'Text' } as Record<string, string>,
+    how: 'What is taught',
+    base: 'Model to teach',
+    name: 'Name of the result',
+    stepCount: 'Steps',
+    licence: 'Licence of the examples',
+    licenceHint: 'Kept with the result',
+    rank: 'Rank',
+    rankHint: 'How much can be learned: 8 for a tone, 16 for most things, 64 for much new matter.',
+    seedHint: 'The same seed, examples and settings give the same result.',
+    planning: 'Counting tokens',
+    plan: (steps: string, passes: string, tokens: string, held: string) =>
+      `${steps} steps go ${passes} times through ${tokens} tokens; ${held} examples are held out to score by.`,
+    estimate: (time: string) => `About ${time}, as fast as this model was taught here last.`,
+    noEstimate: 'How long it takes is known once the first steps are done; it can be stopped and gone on with.',
+    oneAtATime: (name: string) => `${name} is being trained; one at a time.`,
+    start: 'Start',
+    state: { running: 'Training', stopped: 'Stopped', done: 'Done', failed: 'Failed' },
+    rankOf: (rank: string) => `rank ${rank}`,
+    loading: 'Loading the model',
+    step: (at: string, of: string) => `Step ${at} of ${of}`,
+    steps: (n: string) => `${n} steps`,
+    learned: 'Trained on',
+    heldOut: 'Held out',
+    unit: 'nats per token of the answers; lower is better',
+    curve: (learned: string, held: string) =>
+      `Loss by step: now ${learned} on what is trained on, ${held} on what is held out`,
+    fell: (from: string, to: string) =>
+      `On examples that it never saw, the loss went from ${from} to ${to}; the best state is kept.`,
+    stopHint: 'It saves its state after the step that is under way',
+    goOn: 'Go on',
+    write: 'Write with it',
+    remove: 'Remove',
+    removeSure: 'Remove the training and what came of it?',
+    stays: 'It runs by itself: you may close this page, and even end the server.',
+    compare: 'Before and after, on your own prompt',
+    compareHint: 'Both answer the same prompt with the same seed and settings.',
+    ask: 'Ask both',
+    before: 'Before',
+    after: 'After',
+    wanted: 'In the examples',
+    heldAnswers: 'Held-out examples, before and after',
   },
 
   // history

@@ -171,7 +171,7 @@ def test_the_nearest_old_poem_is_shown_when_asked(page: Page, home: Path) -> Non
 
 
 def test_a_poem_of_ones_own_is_checked_as_it_is_typed(page: Page) -> None:
-    page.get_by_role("radio", name="Check").check(force=True)
+    page.locator(".tabs").get_by_text("Check").click()
     article = page.locator("article")
     expect(article).to_contain_text("It keeps to its form, 五绝.")
     box = page.get_by_role("textbox", name="Prompt")
@@ -232,5 +232,5 @@ def test_without_a_model_it_says_what_to_do_and_still_checks(visit, address: str
         path.unlink()
     with visit(address, "poem") as page:
         expect(page.get_by_text("luoxia train verse --data verse")).to_be_visible()
-        page.get_by_role("radio", name="Check").check(force=True)
+        page.locator(".tabs").get_by_text("Check").click()
         expect(page.locator("article")).to_contain_text("五绝")

@@ -23,7 +23,7 @@ class ExamplesAsk(Incoming):
     """A file of examples, in base64."""
 
     name: Annotated[Unicode, StringConstraints(min_length=1, max_length=200)]
-    data: Annotated[str, StringConstraints(min_length=1, max_length=BODY)]
+    data: Annotated[str, StringConstraints(max_length=BODY)]
 
 
 class Turn(BaseModel):

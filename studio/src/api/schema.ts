@@ -164,6 +164,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/finetune/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Examples
+         * @description A file of examples is read and kept; what is wrong in it is told by line.
+         */
+        post: operations["read_examples"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Finetuning
+         * @description What a training on these examples would be.
+         */
+        post: operations["plan_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Finetunings
+         * @description Fine-tunings that the studio began, the newest first.
+         */
+        get: operations["list_finetunings"];
+        put?: never;
+        /**
+         * Start Finetuning
+         * @description Begin a training in a process of its own.
+         */
+        post: operations["start_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Finetuning
+         * @description How a training goes, or went.
+         */
+        get: operations["get_finetuning"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Finetuning
+         * @description Take a training away, and the adapter that came of it.
+         */
+        delete: operations["remove_finetuning"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Finetuning
+         * @description Have it save and end.
+         */
+        post: operations["stop_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Finetuning
+         * @description Go on where it was stopped.
+         */
+        post: operations["resume_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/faces/models": {
         parameters: {
             query?: never;
@@ -583,6 +711,20 @@ export interface components {
             /** Refusal */
             refusal?: null;
         };
+        /**
+         * BeforeAfter
+         * @description A held-out question, what was answered before and after, and the answer of the examples.
+         */
+        BeforeAfter: {
+            /** Question */
+            question: string;
+            /** Before */
+            before: string;
+            /** After */
+            after: string;
+            /** Wanted */
+            wanted: string;
+        };
         /** Bilingual */
         Bilingual: {
             /** En */
@@ -936,6 +1078,34 @@ export interface components {
             param: string | null;
             /** Code */
             code: string | null;
+        };
+        /**
+         * ExamplesAsk
+         * @description A file of examples, in base64.
+         */
+        ExamplesAsk: {
+            /** Name */
+            name: string;
+            /** Data */
+            data: string;
+        };
+        /**
+         * ExamplesRead
+         * @description ``notes`` tell what was taken as what; ``first`` are the first examples, cut.
+         */
+        ExamplesRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Examples */
+            examples: number;
+            /** Fields */
+            fields: string[];
+            /** Notes */
+            notes: components["schemas"]["Bilingual"][];
+            /** First */
+            first: components["schemas"]["Turn"][][];
         };
         /** Face */
         Face: {
@@ -1420,6 +1590,55 @@ export interface components {
             type: "text";
         };
         /**
+         * Plan
+         * @description ``seconds`` by how fast the same base was trained on this machine before; None where it never was.
+         */
+        Plan: {
+            /** Steps */
+            steps: number;
+            /**
+             * Passes
+             * @description how often the examples are gone through
+             */
+            passes: number;
+            /**
+             * Trained
+             * @description examples
+             */
+            trained: number;
+            /**
+             * Held Out
+             * @description examples
+             */
+            held_out: number;
+            /**
+             * Tokens
+             * @description of one pass
+             */
+            tokens: number;
+            /** Notes */
+            notes: components["schemas"]["Bilingual"][];
+            /** Seconds */
+            seconds: number | null;
+        };
+        /**
+         * PlanAsk
+         * @description ``steps`` None: as many as the data calls for.
+         */
+        PlanAsk: {
+            /** Examples */
+            examples: string;
+            /** Base */
+            base: string;
+            /**
+             * Rank
+             * @default 16
+             */
+            rank?: number;
+            /** Steps */
+            steps?: number | null;
+        };
+        /**
          * PoemAsk
          * @description Poem i of a seed follows from both alone, whatever else is written.
          */
@@ -1593,6 +1812,13 @@ export interface components {
             /** Remarks */
             remarks: components["schemas"]["Bilingual"][];
         };
+        /** Point */
+        Point: {
+            /** Step */
+            step: number;
+            /** Loss */
+            loss: number;
+        };
         /**
          * RhymeBook
          * @description ``level`` are the names of the rhymes that a poem may take.
@@ -1639,6 +1865,35 @@ export interface components {
             kind: "faces";
             /** Faces */
             faces: components["schemas"]["Face"][];
+        };
+        /**
+         * StartAsk
+         * @description ``name`` is what the result will be called among the models.
+         */
+        StartAsk: {
+            /** Examples */
+            examples: string;
+            /** Base */
+            base: string;
+            /**
+             * Rank
+             * @default 16
+             */
+            rank?: number;
+            /** Steps */
+            steps?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Licence
+             * @default
+             */
+            licence?: string;
         };
         /** Status */
         Status: {
@@ -1705,6 +1960,102 @@ export interface components {
             logprob: number;
             /** Bytes */
             bytes: number[] | null;
+        };
+        /**
+         * TuneCurves
+         * @description Losses are in nats a token of the answers.
+         */
+        TuneCurves: {
+            /** Name */
+            name: string;
+            /** Base */
+            base: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "stopped" | "done" | "failed";
+            /**
+             * Begun
+             * @description seconds since 1970
+             */
+            begun: number;
+            /**
+             * Examples
+             * @description the file's name
+             */
+            examples: string;
+            /** Rank */
+            rank: number;
+            /** Seed */
+            seed: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Here */
+            here: boolean;
+            /** Said */
+            said: string;
+            /** Loss */
+            loss: components["schemas"]["Point"][];
+            /** Held Out */
+            held_out: components["schemas"]["Point"][];
+            /** Scores */
+            scores: {
+                [key: string]: number;
+            };
+            /** Answers */
+            answers: components["schemas"]["BeforeAfter"][];
+        };
+        /**
+         * TuneRun
+         * @description One fine-tuning. ``here``: whether its result can be written with by its name already. ``said`` is the last that the
+         *     process said, in its own words.
+         */
+        TuneRun: {
+            /** Name */
+            name: string;
+            /** Base */
+            base: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "stopped" | "done" | "failed";
+            /**
+             * Begun
+             * @description seconds since 1970
+             */
+            begun: number;
+            /**
+             * Examples
+             * @description the file's name
+             */
+            examples: string;
+            /** Rank */
+            rank: number;
+            /** Seed */
+            seed: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Here */
+            here: boolean;
+            /** Said */
+            said: string;
+        };
+        /** Turn */
+        Turn: {
+            /** Role */
+            role: string;
+            /** Content */
+            content: string;
         };
         /** Usage */
         Usage: {
@@ -2472,6 +2823,260 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    read_examples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExamplesAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExamplesRead"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    plan_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_finetunings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    start_finetuning: {
+        parameters: {
+            query?: never;
+            header?: {
+                "accept-language"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneCurves"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    remove_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    stop_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    resume_finetuning: {
+        parameters: {
+            query?: never;
+            header?: {
+                "accept-language"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
                 };
             };
             /** @description One line that says what to do */

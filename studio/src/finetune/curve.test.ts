@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { frameOf, pathOf, ticksOf, xOf, yOf } from './curve';
-import { nameFrom } from './tuning.svelte';
+import { nameFrom } from './naming';
 
 const loss = [
   { step: 1, loss: 3 },

@@ -3,7 +3,10 @@ import { catalogue } from '../models/catalogue.svelte';
 import { base64 } from '../parts/photograph';
 import { Seeded } from '../parts/seeded.svelte';
 import { keep, kept } from '../shell/kept';
+import { language } from '../words/language.svelte';
+import { size } from '../words/numbers';
 import { record, text } from '../write/order';
+import { nameFrom } from './naming';
 
 export type Examples = Schemas['ExamplesRead'];
 export type Plan = Schemas['Plan'];
@@ -13,6 +16,7 @@ export type Curves = Schemas['TuneCurves'];
 const NAME = 'finetune';
 const EVERY = 1500; // milliseconds between two looks at a training
 const PLAN_AFTER = 300; // milliseconds
+const LARGEST = 16 * 2 ** 20; // bytes, the server's limit
 export const NEW = ''; // what is shown where no run is
 
 /** The fine-tuning being prepared, and those that were begun. A training runs on the server's machine by itself. */
@@ -34,6 +38,7 @@ class Tuning extends Seeded {
   plan: Plan | null = $state.raw(null);
   planFailure: string | null = $state(null);
   starting = $state(false);
+  stopping = $state(''); // the run that was asked to save and end
 
   #timer: ReturnType<typeof setTimeout> | undefined;
   #planning: AbortController | null = null;
@@ -106,8 +111,12 @@ class Tuning extends Seeded {
 
   async read(file: Blob, name: string): Promise<void> {
     if (this.reading) return;
-    this.reading = true;
     this.refused = null;
+    if (file.size > LARGEST) {
+      this.refused = language.words.finetune.tooLarge(size(file.size, language.tag));
+      return;
+    }
+    this.reading = true;
     try {
       const data = base64(new Uint8Array(await file.arrayBuffer()));
       this.examples = (await (await post('/api/finetune/examples', { name, data })).json()) as Examples;
@@ -172,10 +181,12 @@ class Tuning extends Seeded {
   }
 
   stop(name: string): Promise<void> {
+    this.stopping = name;
     return this.#act(`/api/finetune/runs/${name}/stop`, 'POST');
   }
 
   goOn(name: string): Promise<void> {
+    this.stopping = '';
     return this.#act(`/api/finetune/runs/${name}/resume`, 'POST');
   }
 
@@ -196,21 +207,6 @@ class Tuning extends Seeded {
 
   save(): void {
     keep(NAME, { shown: this.shown });
-  }
-}
-
-/** A name for what comes of a file, which no model has yet. */
-export function nameFrom(file: string, taken: readonly string[]): string {
-  const plain = file
-    .replace(/\.[^.]*$/, '')
-    .normalize('NFKD')
-    .replace(/[^A-Za-z0-9_.-]+/g, '-')
-    .replace(/^[^A-Za-z0-9]+|-+$/g, '')
-    .slice(0, 40);
-  const name = plain || 'my-writer';
-  for (let n = 1; ; n++) {
-    const found = n === 1 ? name : `${name}-${n}`;
-    if (!taken.includes(found)) return found;
   }
 }
 

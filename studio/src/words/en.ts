@@ -496,6 +496,9 @@ export const en = {
     fell: (from: string, to: string) =>
       `On examples that it never saw, the loss went from ${from} to ${to}; the best state is kept.`,
     stopHint: 'It saves its state after the step that is under way',
+    stopping: 'Saving',
+    tooLarge: (size: string) =>
+      `The file has ${size}; up to 16 MiB are taken here. Split it, or use “luoxia finetune”.`,
     goOn: 'Go on',
     write: 'Write with it',
     remove: 'Remove',

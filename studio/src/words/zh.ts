@@ -257,6 +257,8 @@ export const zh: Words = {
     curve: (learned: string, held: string) => `各步的损失：训练样例现为 ${learned}，留出样例为 ${held}`,
     fell: (from: string, to: string) => `在从未见过的样例上，损失由 ${from} 降到 ${to}；保留最佳状态。`,
     stopHint: '完成当前这一步后保存并停止',
+    stopping: '正在保存',
+    tooLarge: (size: string) => `文件有 ${size}；此处至多 16 MiB。请拆分，或改用“luoxia finetune”命令。`,
     goOn: '继续',
     write: '用它写作',
     remove: '删除',

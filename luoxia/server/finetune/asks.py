@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from luoxia.server.fields import Incoming, Unicode
+from luoxia.server.fields import Incoming, whole_characters
 from luoxia.server.schemas import Bilingual
 
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
@@ -22,7 +22,7 @@ State = Literal["running", "stopped", "done", "failed"]
 class ExamplesAsk(Incoming):
     """A file of examples, in base64."""
 
-    name: Annotated[Unicode, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(whole_characters)]
     data: Annotated[str, StringConstraints(max_length=BODY)]
 
 
@@ -68,7 +68,7 @@ class StartAsk(PlanAsk):
 
     name: Name
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
-    licence: Annotated[Unicode, StringConstraints(max_length=200)] = ""
+    licence: Annotated[str, StringConstraints(max_length=200), AfterValidator(whole_characters)] = ""
 
 
 class Point(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from luoxia.server.fields import Incoming, Unicode
+from luoxia.server.fields import Incoming, whole_characters
 from luoxia.server.schemas import Bilingual
 
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
@@ -15,8 +15,9 @@ LONGEST = 200  # characters of a theme
 LONGEST_POEM = 4096  # characters of a text that is looked at
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Short = Annotated[Unicode, StringConstraints(max_length=40)]
-Text = Annotated[Unicode, StringConstraints(max_length=LONGEST_POEM)]
+Whole = AfterValidator(whole_characters)
+Short = Annotated[str, StringConstraints(max_length=40), Whole]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_POEM), Whole]
 
 
 class PoemAsk(Incoming):
@@ -24,7 +25,7 @@ class PoemAsk(Incoming):
 
     model: Name
     form: Short = "七绝"
-    theme: Annotated[Unicode, StringConstraints(max_length=LONGEST)] = ""
+    theme: Annotated[str, StringConstraints(max_length=LONGEST), Whole] = ""
     rhyme: Short = Field("平水韵", description="a book of rhymes")
     rhyme_class: Short = Field("", description="one of its level rhymes, or a character in it; empty leaves it open")
     tones: bool = Field(True, description="whether the form's patterns of tones are kept")

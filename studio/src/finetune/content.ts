@@ -27,8 +27,11 @@ const PAIRS: readonly (readonly [string, string])[] = [
 ];
 
 export const EXAMPLE_NAME = 'by-the-water.jsonl';
-export const EXAMPLE_FILE = PAIRS.map(([prompt, completion]) => JSON.stringify({ prompt, completion })).join('\n');
+export const EXAMPLE_FILE = PAIRS.map(([prompt, completion]) => JSON.stringify({ prompt, completion })).join(
+  '\n',
+);
 export const EXAMPLE_PROMPT = 'What is rain?';
 
 /** What a file looks like. */
-export const FORMAT = '{"prompt": "…", "completion": "…"}\n{"question": "…", "answer": "…"}\n{"messages": [{"role": "user", "content": "…"}, …]}';
+export const FORMAT =
+  '{"prompt": "…", "completion": "…"}\n{"question": "…", "answer": "…"}\n{"messages": [{"role": "user", "content": "…"}, …]}';

@@ -13,7 +13,12 @@ export interface Frame {
 }
 
 /** A frame that holds all points, with a little room above and below. */
-export function frameOf(series: readonly (readonly Point[])[], steps: number, width: number, height: number): Frame {
+export function frameOf(
+  series: readonly (readonly Point[])[],
+  steps: number,
+  width: number,
+  height: number,
+): Frame {
   const losses = series.flatMap((points) => points.map(({ loss }) => loss));
   const low = Math.min(...losses);
   const high = Math.max(...losses);
@@ -32,7 +37,9 @@ export function yOf(frame: Frame, loss: number): number {
 
 /** A polyline's points. */
 export function pathOf(frame: Frame, points: readonly Point[]): string {
-  return points.map(({ step, loss }) => `${xOf(frame, step).toFixed(1)},${yOf(frame, loss).toFixed(1)}`).join(' ');
+  return points
+    .map(({ step, loss }) => `${xOf(frame, step).toFixed(1)},${yOf(frame, loss).toFixed(1)}`)
+    .join(' ');
 }
 
 /** A few round values between two, for lines across a chart. */

@@ -58,7 +58,9 @@ class Tuning extends Seeded {
   }
 
   get base(): Model | undefined {
-    return this.bases.find(({ id }) => id === this.chosen) ?? this.bases.find((m) => m.default) ?? this.bases[0];
+    return (
+      this.bases.find(({ id }) => id === this.chosen) ?? this.bases.find((m) => m.default) ?? this.bases[0]
+    );
   }
 
   get running(): Run | undefined {
@@ -120,7 +122,10 @@ class Tuning extends Seeded {
     try {
       const data = base64(new Uint8Array(await file.arrayBuffer()));
       this.examples = (await (await post('/api/finetune/examples', { name, data })).json()) as Examples;
-      this.name ||= nameFrom(name, [...catalogue.all.map(({ id }) => id), ...this.runs.map((run) => run.name)]);
+      this.name ||= nameFrom(name, [
+        ...catalogue.all.map(({ id }) => id),
+        ...this.runs.map((run) => run.name),
+      ]);
       this.shown = NEW;
       this.replan();
     } catch (error) {

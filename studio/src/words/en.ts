@@ -5,10 +5,14 @@ export const en = {
   // shell
   studio: 'Luoxia studio',
   pages: 'Pages',
-  page: { write: 'Write', poem: 'Poem', draw: 'Draw', faces: 'Faces', finetune: 'Fine-tune', models: 'Models' } satisfies Record<
-    PageName,
-    string
-  >,
+  page: {
+    write: 'Write',
+    poem: 'Poem',
+    draw: 'Draw',
+    faces: 'Faces',
+    finetune: 'Fine-tune',
+    models: 'Models',
+  } satisfies Record<PageName, string>,
   skip: 'Skip to the work',
   history: 'History',
   keys: 'Keys',
@@ -480,7 +484,8 @@ export const en = {
     plan: (steps: string, passes: string, tokens: string, held: string) =>
       `${steps} steps go ${passes} times through ${tokens} tokens; ${held} examples are held out to score by.`,
     estimate: (time: string) => `About ${time}, as fast as this model was taught here last.`,
-    noEstimate: 'How long it takes is known once the first steps are done; it can be stopped and gone on with.',
+    noEstimate:
+      'How long it takes is known once the first steps are done; it can be stopped and gone on with.',
     oneAtATime: (name: string) => `${name} is being trained; one at a time.`,
     start: 'Start',
     state: { running: 'Training', stopped: 'Stopped', done: 'Done', failed: 'Failed' },

@@ -31,10 +31,16 @@ def main(arguments: list[str]) -> int:
         (folder / "recipe.json").write_text(json.dumps(recipe))
     steps = json.loads((folder / "recipe.json").read_text())["settings"]["steps"]
     metrics = folder / "metrics.jsonl"
-    done = sum("nats_per_token" in json.loads(row) for row in metrics.read_text().splitlines()) if metrics.exists() else 0
+    done = (
+        sum("nats_per_token" in json.loads(row) for row in metrics.read_text().splitlines())
+        if metrics.exists()
+        else 0
+    )
     for step in range(done + 1, steps + 1):
         with metrics.open("a") as file:
-            file.write(json.dumps({"step": step, "nats_per_token": 3 / step, "tokens_per_second": 100.0}) + "\n")
+            file.write(
+                json.dumps({"step": step, "nats_per_token": 3 / step, "tokens_per_second": 100.0}) + "\n"
+            )
             if step % 5 == 0:
                 file.write(json.dumps({"step": step, "held_out_nats_per_token": 3 / step + 0.5}) + "\n")
         print(f"step {step}/{steps}", file=sys.stderr, flush=True)

@@ -74,6 +74,14 @@ def page(opened) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture
+def refused(opened) -> Iterator[Page]:
+    """A page whose server may refuse what it is asked."""
+    with opened(refused=True) as page:
+        finished(page)
+        yield page
+
+
 def finished(page: Page, count: int = 2) -> list[list[str]]:
     """The lines of the poems that are shown, once they are all there."""
     expect(page.locator("article")).to_have_attribute("aria-busy", "false", timeout=20_000)
@@ -108,7 +116,9 @@ def test_poems_appear_as_they_are_written_and_escape_stops(page: Page, pace) -> 
     draft = page.locator(".draft").first
     expect(draft).to_contain_text(re.compile("[\u4e00-\u9fff]"), timeout=5_000)
     before = len(draft.inner_text().split())
-    page.wait_for_function("n => document.querySelector('.draft').innerText.split(/\\s+/).length > n", arg=before)
+    page.wait_for_function(
+        "n => document.querySelector('.draft').innerText.split(/\\s+/).length > n", arg=before
+    )
     page.keyboard.press("Escape")
     expect(page.get_by_text("Stopped by you.")).to_be_visible(timeout=5_000)
     pace["seconds"] = 0
@@ -170,7 +180,8 @@ def test_the_nearest_old_poem_is_shown_when_asked(page: Page, home: Path) -> Non
     expect(leaf.get_by_text("luoxia data get verse")).to_have_count(0)
 
 
-def test_a_poem_of_ones_own_is_checked_as_it_is_typed(page: Page) -> None:
+def test_a_poem_of_ones_own_is_checked_as_it_is_typed(refused: Page) -> None:
+    page = refused
     page.locator(".tabs").get_by_text("Check").click()
     article = page.locator("article")
     expect(article).to_contain_text("It keeps to its form, 五绝.")
@@ -204,13 +215,11 @@ def test_arrows_walk_and_history_finds_a_line(page: Page) -> None:
     assert finished(page) == second
 
 
-def test_what_cannot_be_is_told_in_place(visit, address: str, model: Path, pace) -> None:
-    with visit(address, "poem", refused=True) as page:
-        finished(page)
-        page.get_by_role("textbox", name="Acrostic").fill("abc")
-        page.get_by_role("textbox", name="Prompt").press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("Chinese characters")
-        expect(page.locator(".leaf")).to_have_count(2)
+def test_what_cannot_be_is_told_in_place(refused: Page) -> None:
+    refused.get_by_role("textbox", name="Acrostic").fill("abc")
+    refused.get_by_role("textbox", name="Prompt").press("Enter")
+    expect(refused.get_by_role("alert")).to_contain_text("Chinese characters")
+    expect(refused.locator(".leaf")).to_have_count(2)
 
 
 def test_it_speaks_chinese_on_a_phone_and_nothing_runs_over(opened) -> None:

@@ -8,7 +8,15 @@ from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
 
 from luoxia.server.finetune import uploads
-from luoxia.server.finetune.asks import ExamplesAsk, ExamplesRead, Plan, PlanAsk, StartAsk, TuneCurves, TuneRun
+from luoxia.server.finetune.asks import (
+    ExamplesAsk,
+    ExamplesRead,
+    Plan,
+    PlanAsk,
+    StartAsk,
+    TuneCurves,
+    TuneRun,
+)
 from luoxia.server.finetune.trainings import Trainings
 from luoxia.server.refusals import reader_language
 

@@ -1,8 +1,8 @@
 """A training in a process of its own, known by a note on disk: it outlives the page and the server.
 
-    NAME/        the run's folder
-    NAME.json    the process, what was asked for, when it began
-    NAME.log     what it says
+NAME/        the run's folder
+NAME.json    the process, what was asked for, when it began
+NAME.log     what it says
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def begin(note: Path, arguments: list[str], asked: dict[str, Any], language: str
         )
     _children[process.pid] = process
     with write_atomically(note) as file:
-        file.write(json.dumps({**asked, "pid": process.pid, "mark": _mark(process.pid)}, ensure_ascii=False).encode())
+        file.write(
+            json.dumps({**asked, "pid": process.pid, "mark": _mark(process.pid)}, ensure_ascii=False).encode()
+        )
 
 
 def read(note: Path) -> dict[str, Any]:
@@ -52,7 +54,9 @@ def read(note: Path) -> dict[str, Any]:
             raise ValueError("it names no process")
         return told
     except (OSError, ValueError, KeyError) as error:
-        raise MalformedFileError(f"{note.name} cannot be read: {error}", f"无法读取 {note.name}：{error}") from error
+        raise MalformedFileError(
+            f"{note.name} cannot be read: {error}", f"无法读取 {note.name}：{error}"
+        ) from error
 
 
 def runs(told: dict[str, Any]) -> bool:

@@ -15,7 +15,16 @@ from luoxia.core.errors import MalformedFileError, ModelNotHereError, UserError
 from luoxia.core.folder import home
 from luoxia.server.errors import BusyError, NotFoundError
 from luoxia.server.finetune import process, uploads
-from luoxia.server.finetune.asks import BeforeAfter, Plan, PlanAsk, Point, StartAsk, State, TuneCurves, TuneRun
+from luoxia.server.finetune.asks import (
+    BeforeAfter,
+    Plan,
+    PlanAsk,
+    Point,
+    StartAsk,
+    State,
+    TuneCurves,
+    TuneRun,
+)
 from luoxia.server.schemas import Bilingual
 from luoxia.weights import catalogue, own_texts
 

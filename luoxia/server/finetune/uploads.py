@@ -21,7 +21,13 @@ from luoxia.server.schemas import Bilingual
 if TYPE_CHECKING:
     from luoxia.data.pairs import Pairs
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")  # Parquet may unpack to anything, and stays off the wire
+SUFFIXES = (
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".csv",
+    ".tsv",
+)  # Parquet may unpack to anything, and stays off the wire
 KEPT = 16  # files that no run needs
 SHOWN, CUT = 3, 400  # examples that are shown, and characters of a turn
 

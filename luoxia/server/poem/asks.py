@@ -27,14 +27,20 @@ class PoemAsk(Incoming):
     form: Short = "七绝"
     theme: Annotated[str, StringConstraints(max_length=LONGEST), Whole] = ""
     rhyme: Short = Field("平水韵", description="a book of rhymes")
-    rhyme_class: Short = Field("", description="one of its level rhymes, or a character in it; empty leaves it open")
+    rhyme_class: Short = Field(
+        "", description="one of its level rhymes, or a character in it; empty leaves it open"
+    )
     tones: bool = Field(True, description="whether the form's patterns of tones are kept")
     acrostic: Short = Field("", description="the lines' first characters")
     author: Short = Field("", description="whose manner to take, of those that the model knows")
     count: int = Field(2, ge=1, le=MOST)
-    candidates: int = Field(16, ge=1, le=MOST_CANDIDATES, description="drafts of each poem, of which the best is kept")
+    candidates: int = Field(
+        16, ge=1, le=MOST_CANDIDATES, description="drafts of each poem, of which the best is kept"
+    )
     temperature: float = Field(0.8, ge=0.05, le=2)
-    guidance: float = Field(1.5, ge=0, le=5, description="how much more than its due the theme weighs; 1 is no more")
+    guidance: float = Field(
+        1.5, ge=0, le=5, description="how much more than its due the theme weighs; 1 is no more"
+    )
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 

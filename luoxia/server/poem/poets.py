@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from luoxia.weights.verse_folder import VerseFolder
 
 KIND = "verse"
-Drafts = Callable[[int, list[list[str]], int, int], None]  # number of the first, lines of each, characters done, of all
+Drafts = Callable[
+    [int, list[list[str]], int, int], None
+]  # number of the first, lines of each, characters done, of all
 
 
 class Poets:

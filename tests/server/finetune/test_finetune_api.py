@@ -53,7 +53,11 @@ def test_examples_are_read_and_shown_before_anything_begins(client: httpx.Client
 @pytest.mark.parametrize(
     ("data", "name", "reason"),
     [
-        (b'{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\n{"prompt": ""}\n', "x.jsonl", "line 2: no completion"),
+        (
+            b'{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\n{"prompt": ""}\n',
+            "x.jsonl",
+            "line 2: no completion",
+        ),
         (b'{"prompt": "a", "completion": "b"}\n{', "x.jsonl", "x.jsonl:2: not JSON"),
         (b"[" * 100_000, "x.json", "nested too deeply"),
         (b"a,b\n1,2\n", "x.csv", "has the fields a, b"),
@@ -75,7 +79,15 @@ def test_what_is_wrong_is_told_by_line_and_nothing_of_it_is_kept(
 
 
 @pytest.mark.parametrize(
-    "name", ["../../evil.jsonl", "/etc/evil.jsonl", "C:\\x\\evil.jsonl", "..\\evil.jsonl", "a/\0/evil.jsonl", "\x1b[2Jevil.jsonl"]
+    "name",
+    [
+        "../../evil.jsonl",
+        "/etc/evil.jsonl",
+        "C:\\x\\evil.jsonl",
+        "..\\evil.jsonl",
+        "a/\0/evil.jsonl",
+        "\x1b[2Jevil.jsonl",
+    ],
 )
 def test_no_name_leads_elsewhere(client: httpx.Client, home: Path, name: str) -> None:
     found = send(client, name=name).json()

@@ -38,7 +38,12 @@ def test_models_and_terms_name_what_can_be_chosen(client: httpx.Client, home: Pa
     (home / "models" / "broken").mkdir()
     (home / "models" / "broken" / "model.json").write_text('{"family": "verse"}')
     (model,) = client.get("/api/poem/models").json()
-    assert {"id": "tiny", "authors": ["李白", "杜甫"], "licence": ["test"], "remembers": False}.items() <= model.items()
+    assert {
+        "id": "tiny",
+        "authors": ["李白", "杜甫"],
+        "licence": ["test"],
+        "remembers": False,
+    }.items() <= model.items()
     terms = client.get("/api/poem/terms").json()
     assert [(form["id"], form["lines"], form["length"]) for form in terms["forms"]] == [
         ("五绝", 4, 5), ("七绝", 4, 7), ("五律", 8, 5), ("七律", 8, 7),
@@ -88,8 +93,12 @@ def test_what_is_written_keeps_to_what_was_asked(client: httpx.Client) -> None:
         ({"model": "../tiny"}, "no model of verse '../tiny'"),
     ],
 )
-def test_what_no_poem_can_be_is_refused_in_words(client: httpx.Client, change: dict[str, Any], reason: str) -> None:
-    answer = client.post("/api/poem/write", content=json.dumps({**ASK, **change}), headers={"Content-Type": "application/json"})
+def test_what_no_poem_can_be_is_refused_in_words(
+    client: httpx.Client, change: dict[str, Any], reason: str
+) -> None:
+    answer = client.post(
+        "/api/poem/write", content=json.dumps({**ASK, **change}), headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code in (400, 404), answer.text
     assert reason in answer.json()["error"]["message"]
 
@@ -106,7 +115,9 @@ def test_a_reader_who_leaves_ends_the_writing(client: httpx.Client, poems: Poems
         return plain(self, ask, superseded, told)
 
     monkeypatch.setattr(poets.Poets, "write", counted)
-    with client.stream("POST", "/api/poem/write", json={**ASK, "form": "七律", "count": 12, "candidates": 32}) as answer:
+    with client.stream(
+        "POST", "/api/poem/write", json={**ASK, "form": "七律", "count": 12, "candidates": 32}
+    ) as answer:
         next(answer.iter_lines())
     until(lambda: poems.easel._drawing is None, 20)
     assert len(seen) < 6 * 56
@@ -115,9 +126,16 @@ def test_a_reader_who_leaves_ends_the_writing(client: httpx.Client, poems: Poems
 def test_a_poem_is_checked_character_by_character(client: httpx.Client) -> None:
     found = client.post("/api/poem/check", json={"text": SOUND}).json()
     assert (found["form"], found["faults"], found["rhyme"][-1]) == ("五绝", [], "尤")
-    assert [line["text"] for line in found["lines"]] == ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
+    assert [line["text"] for line in found["lines"]] == [
+        "白日依山尽",
+        "黄河入海流",
+        "欲穷千里目",
+        "更上一层楼",
+    ]
     assert found["lines"][0]["tones"] == "仄仄平平仄"
-    spoiled = client.post("/api/poem/check", json={"text": SOUND.replace("流", "去"), "acrostic": "红"}).json()
+    spoiled = client.post(
+        "/api/poem/check", json={"text": SOUND.replace("流", "去"), "acrostic": "红"}
+    ).json()
     kinds = {fault["kind"]: fault for fault in spoiled["faults"]}
     assert {"rhyme", "acrostic"} <= set(kinds)
     assert kinds["rhyme"]["line"] == 1

@@ -39,7 +39,9 @@ TRIES = 24  # of an end for a line that is none that there was before
 FIT = 0.5  # how much more a candidate's fit to the theme counts than its likelihood
 GREATEST = 64  # candidates written side by side
 
-Watch = Callable[[range, list[tuple[str, ...]]], None]  # hears, after each character, the poems and their drafts
+Watch = Callable[
+    [range, list[tuple[str, ...]]], None
+]  # hears, after each character, the poems and their drafts
 
 
 class VerseModel:

@@ -208,6 +208,7 @@ def test_arrows_walk_and_history_finds_a_line(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     assert finished(page) == first
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type(second[1][2][:4])
     rows = page.get_by_role("dialog").get_by_role("listitem")
     expect(rows).to_have_count(1)

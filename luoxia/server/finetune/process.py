@@ -50,10 +50,8 @@ def read(note: Path) -> dict[str, Any]:
     """What a note says. Raises :class:`MalformedFileError`."""
     try:
         told = json.loads(note.read_text(encoding="utf-8"))
-        if not isinstance(told, dict) or not isinstance(told["pid"], int):
-            raise ValueError("it names no process")
-        return told
-    except (OSError, ValueError, KeyError) as error:
+        return {**told, "pid": int(told["pid"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise MalformedFileError(
             f"{note.name} cannot be read: {error}", f"无法读取 {note.name}：{error}"
         ) from error

@@ -91,7 +91,7 @@ def test_what_is_wrong_is_told_by_line_and_nothing_of_it_is_kept(
 )
 def test_no_name_leads_elsewhere(client: httpx.Client, home: Path, name: str) -> None:
     found = send(client, name=name).json()
-    files = [path for path in home.rglob("*.jsonl")]
+    files = list(home.rglob("*.jsonl"))
     assert [path.parent for path in files] == [uploads.place() / found["id"]]
     assert files[0].name.endswith("evil.jsonl")
     assert files[0].name.isprintable()

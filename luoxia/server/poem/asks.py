@@ -105,7 +105,7 @@ class PoemEvent(BaseModel):
     done: int
     total: int
     first: int = 0
-    drafts: list[list[str]] = Field([])
+    drafts: list[list[str]] = Field(default=[])
     poem: WrittenPoem | None = None
 
 

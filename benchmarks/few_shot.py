@@ -3,7 +3,7 @@
     python benchmarks/few_shot.py [--shots 0,4,16] [--items 40] [--rounds 3]
 
 Both score every choice of every item of ``cloze-en`` and tell the likeliest. `transformers` reads the GGUF file unpacked to
-bf16, or float32 where the processor has no bf16, and computes each prompt with each choice once, as an evaluation loop
+bf16, or float32 where the processor has no bf16 products, and computes each prompt with each choice once, as an evaluation loop
 without batches does. Luoxia keeps the blocks. Seconds of clock and of processor, medians of the rounds; how often both
 choose alike.
 """
@@ -65,7 +65,9 @@ def main() -> None:
         requests = [
             request
             for item in task.items
-            for request in reader.requests(task.prompt(examples, item), [task.template.answer(c) for c in item.choices])
+            for request in reader.requests(
+                task.prompt(examples, item), [task.template.answer(c) for c in item.choices]
+            )
         ]
         times: dict[str, list[tuple[float, float]]] = {"luoxia": [], "transformers": []}
         chosen = {}

@@ -33,13 +33,15 @@ from luoxia.evaluate.pictures import curves
 from luoxia.recipes import session
 
 
-def trained(data: str, depth: int, optimizer: str, tokens: int, block_size: int, seed: int) -> dict[str, Any]:
+def trained(data: str, depth: int, optimizer: str, rate: float, asked: argparse.Namespace) -> dict[str, Any]:
     """One run, and what it came to."""
-    changes = {"depth": depth, "optimizer": optimizer, "tokens": tokens, "block_size": block_size}
+    block_size = asked.block_size
+    changes = {"depth": depth, "optimizer": optimizer, "tokens": asked.tokens, "block_size": block_size}
+    changes |= {"learning_rate": rate} if rate else {}
     quiet = {"sample_every": 10**6, "checkpoint_every": 10**6}
     with tempfile.TemporaryDirectory() as folder:
         work = session.begin(
-            "gpt", data, Path(folder) / "run", resolve(device="cpu"), seed=seed, changes=changes | quiet
+            "gpt", data, Path(folder) / "run", resolve(device="cpu"), seed=asked.seed, changes=changes | quiet
         )
         gpt, began = work.training.modules["gpt"], (time.perf_counter(), time.process_time())
         work.train()
@@ -111,6 +113,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--block-size", type=int, default=256)
     parser.add_argument("--optimizer", nargs="+", default=["adamw"])
+    parser.add_argument("--rate", type=float, default=0.0, help="learning rate; 0: the dial's")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -125,7 +128,7 @@ def main() -> None:
         for depth in asked.depths:
             if any((row["depth"], row["optimizer"]) == (depth, optimizer) for row in rows):
                 continue
-            rows.append(trained(asked.data, depth, optimizer, asked.tokens, asked.block_size, asked.seed))
+            rows.append(trained(asked.data, depth, optimizer, asked.rate, asked))
             print(json.dumps(rows[-1]), flush=True)
             if asked.json:
                 asked.json.write_text(json.dumps(facts | {"runs": rows}, indent=1))

@@ -1,12 +1,15 @@
 """Training a GPT-2 of 10 M weights: our engine beside plain PyTorch in the manner of nanoGPT, and transformers' Trainer.
 
-    python benchmarks/train_gpt.py [--steps 4] [--rounds 3] [--threads 1] [--json out.json]
+    python benchmarks/train_gpt.py [--steps 2] [--rounds 3] [--threads 1] [--keep] [--json out.json]
 
-All three have the same weights to begin with, batches, learning rate, fused AdamW, clipping at 1 and bf16 autocast with float32 weights; ours
-keeps its average of the weights besides, as its runs do. They take turns of ``steps`` steps in one process, after one
-that is not counted. Told are tokens a second by the clock and by the processor's time, which another program on the
-machine does not lengthen, and the losses after equal tokens. Two vocabularies: 16,000, as of a tokenizer trained on a
-corpus of one's own, and 65, as of nanoGPT's example of letters, where the head costs nothing.
+All three have the same weights to begin with, batches, learning rate, fused AdamW, clipping at 1 and bf16 autocast with
+float32 weights; ours keeps its average of the weights besides, as its runs do. Each has a process of its own, and they
+take turns of ``steps`` steps, the first of which is not counted. Told are tokens a second by the clock and by the
+processor's time, which another program on the machine does not lengthen much, and the losses after equal tokens.
+
+Two vocabularies: 16,000, as of a tokenizer trained on a corpus of one's own, and 65, as of nanoGPT's example of letters,
+where the head costs nothing. ``--keep`` lets the other two keep the memory that they free too, as our engine does: glibc
+gives tensors of more than 32 MB back to the system, which clears each page anew when the next step asks for it.
 
 The text is made of words by lot, so that nothing needs to be fetched; speed does not depend on it.
 Needs: pip install "luoxia[bench]".
@@ -19,6 +22,8 @@ import json
 import math
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,7 +37,7 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor, nn
 
-from luoxia.core.runtime import resolve
+from luoxia.core.runtime import keep_freed_memory, resolve
 from luoxia.data.batches import Batch
 from luoxia.data.examples import no_images
 from luoxia.models.gpt import GPT, GPTConfig
@@ -281,25 +286,61 @@ def groups_of_gpt2(model: nn.Module) -> list[dict[str, Any]]:
 SIDES = {"ours": ours, "plain": plain, "trainer": trainer}
 
 
-def measure(case: str, steps: int, rounds: int) -> dict[str, Any]:
+def alone(case: str, name: str, steps: int, keep: bool) -> None:
+    """A process of one side: takes a turn for each line that it is sent, and answers with what it took."""
+    if keep:
+        keep_freed_memory()
     vocabulary, *_, rows = CASES[case]
-    data = text(vocabulary, rows, steps * (rounds + 1))
+    took, turns = Took(), int(sys.stdin.readline())
+    take = SIDES[name](case, text(vocabulary, rows, steps * turns), took)
+    for _ in range(turns):
+        sys.stdin.readline()
+        clock, processor = time.perf_counter(), time.process_time()
+        if take(steps) is None:
+            took.clock.append(time.perf_counter() - clock)
+            took.processor.append(time.process_time() - processor)
+        print(json.dumps([took.clock[-1], took.processor[-1], took.losses]), flush=True)
+
+
+def measure(case: str, steps: int, rounds: int, threads: int, keep: bool) -> dict[str, Any]:
     took = {name: Took() for name in SIDES}
-    sides = {name: side(case, data, took[name]) for name, side in SIDES.items()}
+    common = ["--case", case, "--steps", str(steps), "--threads", str(threads), *(["--keep"] if keep else [])]
+    sides = {
+        name: subprocess.Popen(
+            [sys.executable, __file__, "--alone", name, *common],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in SIDES
+    }
+
+    def send(name: str, line: str) -> None:
+        file = sides[name].stdin
+        assert file is not None
+        file.write(f"{line}\n")
+        file.flush()
+
+    for name in SIDES:
+        send(name, str(rounds + 1))
     for turn in range(rounds + 1):
         for name in sorted(SIDES, reverse=bool(turn % 2)):
-            clock, processor = time.perf_counter(), time.process_time()
-            if sides[name](steps) is None:
-                took[name].clock.append(time.perf_counter() - clock)
-                took[name].processor.append(time.process_time() - processor)
-            print(f"{case}: {name}, round {turn}: {took[name].processor[-1]:.2f} s of processor", flush=True)
-    tokens = steps * rows * LENGTH
+            send(name, "go")
+            answers = sides[name].stdout
+            assert answers is not None
+            clock, processor, took[name].losses = json.loads(answers.readline())
+            if turn:  # the first warms up
+                took[name].clock.append(clock)
+                took[name].processor.append(processor)
+    for process in sides.values():
+        process.wait()
+    tokens = steps * CASES[case][-1] * LENGTH
     found: dict[str, Any] = {
         "weights": sum(p.numel() for p in begun(case).parameters()),
         "tokens_a_round": tokens,
     }
     for name, side in took.items():
-        by = {"clock": side.clock[1:], "processor": side.processor[1:]}  # the first round warms up
+        by = {"clock": side.clock, "processor": side.processor}
         found[name] = {f"tokens_per_second_by_{k}": tokens / statistics.median(v) for k, v in by.items()}
         found[name] |= {"losses": side.losses, "seconds": by}
     for by in ("clock", "processor"):
@@ -312,21 +353,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--case", choices=list(CASES), action="append")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--alone", choices=list(SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     transformers.utils.logging.set_verbosity_error()
+    if asked.alone:
+        return alone(asked.case[0], asked.alone, asked.steps, asked.keep)
     results: dict[str, Any] = {
         "threads": asked.threads,
+        "memory_kept_by_all": asked.keep,
         "processor": platform.processor() or platform.machine(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
     for case in asked.case or CASES:
-        results[case] = found = measure(case, asked.steps, asked.rounds)
+        results[case] = found = measure(case, asked.steps, asked.rounds, asked.threads, asked.keep)
         for name in SIDES:
             side = found[name]
             print(

@@ -18,6 +18,17 @@ def _two_threads():
     torch.set_num_threads(2)
 
 
+@pytest.fixture
+def one_thread():
+    """For networks so small that threads cost more than they bring, many times more where the cores are shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def model_path() -> Path:
     """The default text model's file; `make test` fetches it."""

@@ -1,4 +1,4 @@
-"""`luoxia data`: look at pictures before training on them, and prepare them."""
+"""`luoxia data`: look at pictures and texts before training on them, and prepare them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from luoxia.cli import corpus
+from luoxia.cli.corpus import Field, HeldOut, Language, LongestText, Near, ShortestText, Texts, TokenizerName
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
@@ -20,10 +22,10 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 Place = Annotated[
     str,
     Argument(
-        metavar="PICTURES",
+        metavar="DATA",
         help=say(
-            "A folder, a zip or tar archive, shards such as a-{00..09}.tar (http too), a table (CSV, JSONL, Parquet), or hf:owner/name.",
-            "文件夹、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址）、表格（CSV、JSONL、Parquet），或 hf:owner/name。",
+            "Pictures or texts: a folder, a file, a zip or tar archive, shards such as a-{00..09}.tar (http too), a table (CSV, JSONL, Parquet), or hf:owner/name.",
+            "图片或文本：文件夹、文件、zip 或 tar 压缩包、分片（如 a-{00..09}.tar，也可为 http 地址）、表格（CSV、JSONL、Parquet），或 hf:owner/name。",
         ),
     ),
 ]
@@ -51,7 +53,7 @@ Threads = Annotated[int, Option(metavar="N", min=1, help=say("Threads that decod
 
 @app.command(help=say("Report what a set holds and what is wrong with it.", "报告数据的内容与问题。"))
 def check(
-    pictures: Place,
+    data: Place,
     size: Size = None,
     trim: Trim = False,
     faces: Faces = False,
@@ -59,14 +61,26 @@ def check(
     out: Annotated[
         Path | None, Option("-o", "--out", metavar="FILE", help=say("The report as HTML.", "HTML 报告。"))
     ] = None,
+    text: Texts = False,
+    field: Field = "",
+    language: Language = "",
+    min_chars: ShortestText = 1,
+    max_chars: LongestText = 0,
+    near: Near = corpus.NEAR,
+    held_out: HeldOut = corpus.SHARE,
     threads: Threads = 2,
 ) -> None:
+    asked = corpus.Asked(field, language, min_chars, max_chars, near, held_out)
+    if text or corpus.is_text(data):
+        corpus.pictures_alone(size=size, trim=trim, faces=faces, fetch=fetch)
+        found, name = corpus.check(data, asked)
+        return _tell(found, out or Path(f"{name}-report.html"))
     from luoxia.data.prepare import examine
 
     with tempfile.TemporaryDirectory(prefix="luoxia-check-") as scratch:
-        with bar(pictures) as progress:
+        with bar(data) as progress:
             found = examine(
-                pictures,
+                data,
                 Path(scratch),
                 size=size,
                 trim=trim,
@@ -79,11 +93,21 @@ def check(
         _tell(found, path)
 
 
-@app.command(help=say("Turn pictures into data ready for training.", "将图片准备为可用于训练的数据。"))
+@app.command(
+    help=say("Turn pictures, or texts, into data ready for training.", "将图片或文本准备为可用于训练的数据。")
+)
 def prepare(
-    pictures: Place,
+    data: Place,
     out: Annotated[
-        Path, Option("-o", "--out", metavar="FOLDER", help=say("As in photos.data.", "如 photos.data。"))
+        Path,
+        Option(
+            "-o",
+            "--out",
+            metavar="FOLDER",
+            help=say(
+                "As in photos.data, or corpus.tokens for texts.", "如 photos.data；文本则如 corpus.tokens。"
+            ),
+        ),
     ],
     size: Size = None,
     trim: Trim = False,
@@ -93,8 +117,8 @@ def prepare(
         Option(
             metavar="TEXT",
             help=say(
-                "Whose the pictures are and on what terms; it goes into every model's card.",
-                "图片的归属与使用条款；将写入每个模型的说明卡。",
+                "Whose the data are and on what terms; it goes into every model's card.",
+                "数据的归属与使用条款；将写入每个模型的说明卡。",
             ),
         ),
     ] = "",
@@ -103,13 +127,25 @@ def prepare(
         Option("--captioned", help=say("Leave out pictures without a caption.", "剔除没有说明文字的图片。")),
     ] = False,
     fetch: Fetch = False,
+    tokenizer: TokenizerName = "",
+    field: Field = "",
+    language: Language = "",
+    min_chars: ShortestText = 1,
+    max_chars: LongestText = 0,
+    near: Near = corpus.NEAR,
+    held_out: HeldOut = corpus.SHARE,
     threads: Threads = 2,
 ) -> None:
+    asked = corpus.Asked(field, language, min_chars, max_chars, near, held_out)
+    if tokenizer or out.name.endswith(".tokens"):
+        corpus.pictures_alone(size=size, trim=trim, faces=faces, fetch=fetch, captioned=captioned)
+        found = corpus.prepare(data, out, tokenizer, asked, licence, threads)
+        return _tell(found, out / "report.html")
     from luoxia.data.prepare import prepare as prepare_
 
-    with bar(pictures) as progress:
+    with bar(data) as progress:
         images, found = prepare_(
-            pictures,
+            data,
             out,
             size=size,
             trim=trim,
@@ -205,7 +241,7 @@ def _get_verse() -> None:
 
 
 def _tell(found, path: Path) -> None:
-    """The table on standard output, the page with thumbnails at ``path``."""
+    """The table on standard output, the page with examples at ``path``."""
     kinds = {
         "fixed": say("fixed", "已修正"),
         "left out": say("left out", "剔除"),
@@ -215,4 +251,4 @@ def _tell(found, path: Path) -> None:
     print_table(rows)
     with write_atomically(path) as file:
         file.write(found.page(current()).encode())
-    tell(f"The report with thumbnails is {path}", f"带缩略图的报告：{path}")
+    tell(f"The report with examples is {path}", f"带示例的报告：{path}")

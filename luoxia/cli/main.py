@@ -63,7 +63,7 @@ app.add_typer(
 app.add_typer(
     data.app,
     name="data",
-    help=say("Check pictures, and prepare them for training.", "检查图片，并为训练做准备。"),
+    help=say("Check pictures and texts, and prepare them for training.", "检查图片与文本，并为训练做准备。"),
 )
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(

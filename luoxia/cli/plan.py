@@ -83,7 +83,7 @@ def _compare(costs: list[Cost], best: Cost | None) -> None:
     heading = (
         say("batch", "批大小"),
         say("precision", "精度"),
-        say("pixels", "像素"),
+        *([say("pixels", "像素")] if costs[0].size else []),
         say("s a step", "秒/步"),
         say(costs[0].unit.said.en, costs[0].unit.said.zh),
         say("memory", "内存"),
@@ -96,7 +96,7 @@ def _compare(costs: list[Cost], best: Cost | None) -> None:
             (
                 str(cost.batch_size),
                 cost.precision,
-                str(cost.size) if cost.size else "",
+                *([str(cost.size)] if cost.size else []),
                 f"{cost.step:.3g}",
                 f"{cost.per_second:.3g}",
                 readable_size(cost.memory),

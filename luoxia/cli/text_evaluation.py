@@ -41,8 +41,10 @@ class Options:
 
 def writes(source: str) -> bool:
     """Whether ``source`` is a model that writes, as far as its name tells."""
+    from luoxia.weights import gpt_run
+
     entry = CATALOGUE.get(source)
-    return entry.kind == "text" if entry else source.endswith(".gguf")
+    return entry.kind == "text" if entry else source.endswith(".gguf") or gpt_run.is_one(source)
 
 
 def run(source: str, options: Options, note: Callable[[str, int, int], None]) -> None:

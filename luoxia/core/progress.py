@@ -16,6 +16,10 @@ STATES = {
     "fetching": Text("Fetching", "正在下载"),
     "checking": Text("Checking", "正在校验"),
     "making": Text("Making", "正在生成"),
+    "reading": Text("Reading", "正在读取"),
+    "comparing": Text("Comparing", "正在比较"),
+    "learning": Text("Learning the words of", "正在学习词表："),
+    "writing": Text("Writing", "正在写入"),
     "done": Text("Done", "完成"),
     "failed": Text("Failed", "失败"),
 }

@@ -5,7 +5,8 @@ completion), and where its choices are its own, ``choices`` (or options): a list
 "label": [...]}. An answer may be a choice itself, its number from 0, or its letter.
 
 ``NAME.task.json`` beside ``NAME.jsonl``, or ``task.json`` in a folder, may set: template, description, separator,
-generic, kind (choice, exact, number), rule (summed, per_token, normalised), labels ({"0": "negative"}), licence.
+generic, kind (choice, exact, number), rule (summed, per_token, normalised,
+calibrated), labels ({"0": "negative"}), licence.
 A folder has ``test.jsonl`` and, for the examples, ``train.jsonl``.
 """
 

@@ -20,7 +20,8 @@ from luoxia.data import strips
 from luoxia.data.alignment import Refused, portrait
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode, fit
 from luoxia.data.faces import FaceFinder
-from luoxia.data.sources import TEXTS, Item, Source
+from luoxia.data.items import Item
+from luoxia.data.sources import TEXTS, Source
 from luoxia.data.strips import Box
 from luoxia.data.tables import TABLES
 from luoxia.data.texts import Texts, stem

@@ -17,7 +17,8 @@ from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.data.decoding import UndecodableError
-from luoxia.data.sources import MEMBER, Item, Source, digest, folder_items, too_large
+from luoxia.data.items import MEMBER, Item, folder_items, too_large
+from luoxia.data.sources import Source, digest
 from luoxia.data.tables import Row, rows
 
 TABLE = 2_000_000_000  # bytes that a table may have

@@ -15,8 +15,8 @@ from luoxia.core import seeds
 from luoxia.core.errors import UserError
 
 Kind = Literal["choice", "exact", "number"]
-Rule = Literal["summed", "per_token", "normalised"]
-RULES: tuple[Rule, ...] = ("summed", "per_token", "normalised")
+Rule = Literal["summed", "per_token", "normalised", "calibrated"]
+RULES: tuple[Rule, ...] = ("summed", "per_token", "normalised", "calibrated")
 KINDS: tuple[Kind, ...] = ("choice", "exact", "number")
 
 ANSWER = "{answer}"
@@ -73,6 +73,11 @@ class Template:
     def context(self, example: Example) -> str:
         """What stands before the answer."""
         return _FIELD.sub(lambda found: example.fields[found[1]], self._before.rstrip())
+
+    @property
+    def blank(self) -> Example:
+        """An item that says nothing, to see which answer the examples alone lead to."""
+        return Example(dict.fromkeys(self.names, "N/A"), "")
 
     def answer(self, text: str) -> str:
         """``text`` with the white space before it."""

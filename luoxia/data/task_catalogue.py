@@ -48,10 +48,17 @@ def load(name: str, *, limit: int, shots: int, seed: int, folder: Path | None = 
 
 
 def _path(name: str, folder: Path | None) -> Path:
-    for place in (Path(), *([folder] if folder else []), home() / "tasks"):
-        for path in (place / name, place / f"{name}.jsonl"):
-            if path.is_file() or path.is_dir():
-                return path
+    paths = [
+        path
+        for place in (Path(), *([folder] if folder else []), home() / "tasks")
+        for path in (place / name, place / f"{name}.jsonl")
+    ]
+    for path in paths:
+        if path.is_file() or (path / "test.jsonl").is_file() or gaokao.is_one(path):
+            return path
+    for path in paths:
+        if path.is_dir():  # it is told what a task's folder holds
+            return path
     near = get_close_matches(name, [*names(), *GROUPS], 1)
     told = ", ".join((*GROUPS, *SHIPPED))
     raise UserError(

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data.decoding import UndecodableError
-from luoxia.data.sources import MEMBER, TEXT, Item
+from luoxia.data.items import MEMBER, Item
+from luoxia.data.sources import TEXT
 from luoxia.data.tables import Row, is_table, rows
 
 FACTS = ("caption", "caption_zh", "label")

@@ -238,6 +238,31 @@ class TokenWriter:
         self.counts[name]["tokens"] += len(tokens)
         self.counts[name]["bytes"] += size
 
+    def add_pieces(
+        self,
+        ids: NDArray[np.int32],
+        bounds: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        begins: NDArray[np.bool_],
+        ends: NDArray[np.bool_],
+        *,
+        held_out: bool = False,
+    ) -> None:
+        """Many pieces at once: ``ids`` of all, without the end of text; ``bounds`` (N + 1,) where each piece's begin and the
+        last one's end; ``sizes`` (N,) their bytes of text; which pieces begin and which end a document."""
+        name, before = SPLITS[held_out], np.cumsum(ends) - ends  # ends of text before each piece
+        tokens = np.full(len(ids) + int(ends.sum()), self.end, self.dtype)
+        tokens[np.arange(len(ids)) + np.repeat(before, np.diff(bounds))] = ids
+        counts = self.counts[name]
+        starts = np.stack(
+            [counts["tokens"] + bounds[:-1] + before, counts["bytes"] + np.cumsum(sizes) - sizes], 1
+        )
+        self._files[name].write(tokens.tobytes())
+        self._starts[name].write(starts[begins].astype("<i8").tobytes())
+        counts["tokens"] += len(tokens)
+        counts["documents"] += int(begins.sum())
+        counts["bytes"] += int(sizes.sum())
+
     def finish(self, *, licence: Sequence[str] = (), **facts: Any) -> TokenSet:
         """Put the corpus in its place. ``facts`` are kept in tokens.json besides, as source and what was removed."""
         for file in (*self._files.values(), *self._starts.values()):

@@ -93,12 +93,13 @@ def _largest_of_others(largest: Largest, text: int) -> int:
 
 
 def diversity(texts: Sequence[str]) -> dict[str, Any]:
-    """Every number of this file, and lengths in units: what a report keeps."""
+    """Every number of this file, and lengths in units: what a report keeps. None where
+    the texts are too few or too short to tell."""
     cut = [units(text) for text in texts]
     lengths = np.array([len(text) for text in cut])
+    said = {**{f"distinct_{n}": distinct(cut, n) for n in (1, 2, 3)}, "self_bleu": self_bleu(cut)}
     return {
-        **{f"distinct_{n}": distinct(cut, n) for n in (1, 2, 3)},
-        "self_bleu": self_bleu(cut),
+        **{key: None if math.isnan(value) else value for key, value in said.items()},
         "repetition": float(np.mean([repetition(text) for text in cut])),
         "length_mean": float(lengths.mean()),
         "length_median": float(np.median(lengths)),

@@ -4,6 +4,10 @@ the prompt, and the likelihood of each answer decides.
     summed      log p(a | c)
     per token   log p(a | c) / |a|
     normalised  log p(a | c) - log p(a | generic context), such as "Answer:"
+    calibrated  log p(a | c) - log p(a | the same examples before an item that reads "N/A")
+
+The last is not the paper's but Zhao et al. 2021's (arXiv:2102.09690, section 5), in its form without a learned scale:
+what examples come last, or most often, sways small models more than what an item says.
 
 An item of a "choice" is right when the right choice is the likeliest. One of "exact" is right when the likeliest token at
 every place is the answer's, and behind it the line or the text ends: what greedy decoding writes, found in one pass.
@@ -122,32 +126,33 @@ def measure(
     found = score(reader.network, requests, lock=reader.lock, heard=lambda done: heard(done, total))
     if exact:
         return Answers({"exact": np.array([written(reader.tokenizer, each) for each in found])})
-    plain = unconditional(reader, task)
+    texts = list(dict.fromkeys(choice for item in task.items for choice in item.choices))
+    plain = unconditional(reader, task, texts, task.generic or task.template.generic)
+    blank = unconditional(reader, task, texts, task.prompt(examples, task.template.blank))
     right = {rule: np.zeros(len(task.items), bool) for rule in RULES}
     at = 0
     for i, item in enumerate(task.items):
         scored = found[at : at + len(item.choices)]
         at += len(item.choices)
         for rule in RULES:
-            values = [by(rule, s, plain.get(c, 0.0)) for s, c in zip(scored, item.choices, strict=True)]
+            values = [by(rule, s, plain[c], blank[c]) for s, c in zip(scored, item.choices, strict=True)]
             right[rule][i] = item.choices[int(np.argmax(values))] == item.answer
     return Answers(right)
 
 
-def by(rule: Rule, scored: Scored, unconditional: float) -> float:
-    """A choice's score under ``rule``; ``unconditional`` is its log-probability behind the generic context."""
+def by(rule: Rule, scored: Scored, plain: float, blank: float) -> float:
+    """A choice's score under ``rule``; ``plain`` and ``blank`` are its log-probabilities behind the generic context and
+    behind the examples with an item that says nothing."""
     if rule == "summed":
         return scored.total
     if rule == "per_token":
         return scored.total / len(scored.logprobs)
-    return scored.total - unconditional
+    return scored.total - (plain if rule == "normalised" else blank)
 
 
-def unconditional(reader: Reader, task: Task) -> dict[str, float]:
-    """log p(choice | generic context) of every choice of every item."""
-    generic = task.generic or task.template.generic
-    texts = list(dict.fromkeys(choice for item in task.items for choice in item.choices))
-    requests = reader.requests(generic, [task.template.answer(text) for text in texts])
+def unconditional(reader: Reader, task: Task, texts: Sequence[str], context: str) -> dict[str, float]:
+    """log p(choice | context) of each of ``texts`` behind a context that says nothing of an item."""
+    requests = reader.requests(context, [task.template.answer(text) for text in texts])
     found = score(reader.network, requests, lock=reader.lock)
     return {text: scored.total for text, scored in zip(texts, found, strict=True)}
 

@@ -107,7 +107,7 @@ def curves(
         body += _shaded(i, (bands or {}).get(name, ()), x, y)
         body += _drawn(i, line, x, y)
         if len(lines) > 1:
-            body += _legend(i, name, width)
+            body += _legend(i, name, width - RIGHT - max(150, 30 + 7 * max(map(len, lines))))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">{"".join(body)}</svg>'
@@ -197,11 +197,11 @@ def _shaded(i: int, band: Sequence[tuple[float, float, float]], x: _Axis, y: _Ax
     return [f'<path d="M{"L".join([*there, *back])}Z" fill="{colour}" fill-opacity=".15"/>']
 
 
-def _legend(i: int, name: str, width: int) -> list[str]:
+def _legend(i: int, name: str, left: int) -> list[str]:
     top = TOP + 14 + 16 * i
     return [
-        f'<path d="M{width - RIGHT - 150} {top - 4}h24" fill="none" {_style(i)}/>',
-        f'<text x="{width - RIGHT - 120}" y="{top}">{escape(name)}</text>',
+        f'<path d="M{left} {top - 4}h24" fill="none" {_style(i)}/>',
+        f'<text x="{left + 30}" y="{top}">{escape(name)}</text>',
     ]
 
 

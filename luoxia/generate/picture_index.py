@@ -24,7 +24,8 @@ from luoxia.core.progress import Progress, ProgressEvent
 from luoxia.data import images as image_sets
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode
 from luoxia.data.images import ImageSet
-from luoxia.data.sources import Item, Source, find
+from luoxia.data.items import Item
+from luoxia.data.sources import Source, find
 from luoxia.generate.sight import Sight
 
 TOGETHER = 256  # pictures decoded before they are looked at

@@ -11,6 +11,7 @@ from typing import Any
 from luoxia.core.language import Text
 from luoxia.core.page import figure, grid_table, table
 from luoxia.evaluate.pictures import curves
+from luoxia.recipes import text_evaluation_page
 from luoxia.recipes.names import name
 
 SHEETS = {  # in the order of the page
@@ -69,6 +70,8 @@ def section(folder: Path, lang: str) -> str:
         found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
+    if found.get("kind") == "text":
+        return text_evaluation_page.section(found, lang)
     tables = found.get("tables", {})
     sheets = _sheets(folder)
     placed = {sheet for of, names in PLACED.items() if of in tables for sheet in names}

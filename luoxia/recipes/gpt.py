@@ -100,10 +100,10 @@ def _said(settings: GPTSettings, rows: TokenRows) -> tuple[Text, ...]:
     return (
         Text(
             f"depth {s.depth}: {weights / 1e6:.2f} M weights (width {s.width}, {s.heads} heads, rows of {s.block_size}); "
-            f"{s.steps} steps of {s.batch_size * s.block_size} tokens a process at a rate of {s.learning_rate:.3g} see "
+            f"in {s.steps} steps of {s.batch_size * s.block_size} tokens, at a rate of {s.learning_rate:.3g}, a process sees "
             f"{seen / 1e6:.1f} M tokens, {seen / weights:.1f} for each weight, the corpus {seen / there:.1f} times",
             f"depth {s.depth}：{weights / 1e6:.2f} M 个权重（宽 {s.width}，{s.heads} 个头，每行 {s.block_size} 个词元）；"
-            f"共 {s.steps} 步，每进程每步 {s.batch_size * s.block_size} 个词元，学习率 {s.learning_rate:.3g}，"
-            f"将看到 {seen / 1e6:.1f} M 个词元，每个权重 {seen / weights:.1f} 个，语料重复 {seen / there:.1f} 遍",
+            f"共 {s.steps} 步，每步 {s.batch_size * s.block_size} 个词元，学习率 {s.learning_rate:.3g}，"
+            f"每个进程将看到 {seen / 1e6:.1f} M 个词元，每个权重 {seen / weights:.1f} 个，语料 {seen / there:.1f} 遍",
         ),
     )

@@ -5,8 +5,10 @@
                                          corpus read four times teaches nearly as much as one four times as long
                                          (Muennighoff et al. 2023, arXiv:2305.16264, section 6)
     batch = 0.2920 C^0.3271 tokens       C = 6 N D (Bi et al. 2024, arXiv:2401.02954, equation 1, fitted to C of
-    learning rate = 0.3118 C^-0.1250     10^17 to 2 10^19; carried on below it here)
+    learning rate = 0.3118 C^-0.1250     10^17 to 2 10^19)
 
+Carried on to small runs the fit asks for rates at which they learn worse, and for so large a batch that steps are few:
+the rate is ``HIGHEST`` at most, and a batch leaves ``LEAST_STEPS`` steps, both by what benchmarks/gpt_scaling.py measured.
 What a user sets stays as it is set.
 """
 
@@ -25,7 +27,7 @@ from luoxia.train.settings import Settings
 OPTIMIZERS = ("adamw", "muon")
 PER_WEIGHT, EPOCHS = 20, 4
 AT_ONCE = 8_192  # tokens that go through the network together; a larger batch is accumulated
-LEAST_STEPS = 50
+LEAST_STEPS, HIGHEST = 1_000, 0.004
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class GPTSettings(Settings):
     heads: int = 0
     block_size: int = 0
     tokens: int = 0
-    optimizer: str = "adamw"
+    optimizer: str = "muon"
     decay: float = 0.1
     by_document: bool = False
 
@@ -132,7 +134,7 @@ def completed(settings: GPTSettings, corpus: TokenSet, world: int = 1) -> GPTSet
         batch_size=rows,
         steps=steps,
         accumulate=s.accumulate or _parts(rows, max(1, AT_ONCE // block_size)),
-        learning_rate=s.learning_rate or float(f"{0.3118 * compute**-0.1250:.3g}"),
+        learning_rate=s.learning_rate or min(HIGHEST, float(f"{0.3118 * compute**-0.1250:.3g}")),
         warmup=s.warmup or max(1, steps // 20),
         half_life=s.half_life or max(1.0, 0.005 * steps * rows * world),
         log_every=s.log_every or max(1, steps // 100),

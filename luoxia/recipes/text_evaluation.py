@@ -24,6 +24,9 @@ from luoxia.generate.sampling import Sampling
 from luoxia.generate.text import TextModel
 from luoxia.recipes import few_shot_study, text_evaluation_page, text_samples, text_sources
 from luoxia.recipes.few_shot_study import Note, Plan
+from luoxia.recipes.report import write_report
+from luoxia.train.run import Run
+from luoxia.weights import gpt_run
 
 PERPLEXITY, FEWSHOT, SAMPLES = "perplexity", "fewshot", "samples"
 
@@ -80,10 +83,14 @@ def evaluate(
     out: Path | None = None,
     note: Note = lambda *_: None,
 ) -> tuple[Path, dict[str, Any]]:
-    """Measure each of ``names`` in all that is asked. The folder of the results, and what they are."""
-    loaded = {
-        task: _task(task, asked) for kind, task in asked.parts() if kind == FEWSHOT
-    }  # refused before any work
+    """Measure each of ``names`` in all that is asked. The folder of the results, a run's own where the first of them is
+    one, and what they are."""
+    # What cannot be read is refused before a model is loaded.
+    loaded = {task: _task(task, asked) for kind, task in asked.parts() if kind == FEWSHOT}
+    if asked.against and not asked.against.exists():
+        raise UserError(
+            f"there is no {asked.against} to look samples up in", f"没有可供比对的 {asked.against}"
+        )
     report: dict[str, Any] = {
         "kind": "text",
         "models": [],
@@ -95,7 +102,7 @@ def evaluate(
         "few_shot": [],
         "samples": [],
     }
-    folder = out
+    folder = out or (Path(names[0]) if gpt_run.is_one(names[0]) else None)
     for name in names:
         model = load(name)
         label = model.id if model.id not in report["models"] else f"{model.id} (2)"
@@ -140,10 +147,13 @@ def _samples(model: TextModel, asked: Asked, note: Note) -> dict[str, Any]:
     )
     found = text_samples.scores(rows)
     knobs = asdict(Sampling(**asked.sampling))
+    knobs["stop"] = list(knobs["stop"])
     del knobs["seed"], knobs["logprobs"]
     if asked.against:
         found |= {"against": asked.against.name}
-        found |= text_samples.copied(rows, text_sources.training_text(asked.against))
+        lengths = [len(row["text"]) for row in rows]
+        unseen = text_sources.unseen(asked.against, lengths, asked.plan.seed)
+        found |= text_samples.copied(rows, text_sources.training_text(asked.against), unseen)
     return {"scores": found, "sampling": knobs, "rows": rows}
 
 
@@ -153,5 +163,8 @@ def _keep(folder: Path, report: dict[str, Any]) -> None:
     for name, svg in text_evaluation_page.plots(report).items():
         with write_atomically(folder / "evaluation" / f"{name}.svg") as file:
             file.write(svg.encode())
+    if gpt_run.is_one(folder):
+        write_report(Run.open(folder))
+        return
     with write_atomically(folder / "report.html") as file:
         file.write(text_evaluation_page.whole(report).encode())

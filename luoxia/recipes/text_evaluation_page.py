@@ -31,6 +31,7 @@ NAMES = {
     "summed": Text("summed likelihood", "似然求和"),
     "per_token": Text("likelihood per token", "每词元似然"),
     "normalised": Text("over the unconditional", "除以无条件似然"),
+    "calibrated": Text("over a blank item's", "除以空白题似然"),
     "constrained": Text("constrained writing", "约束生成"),
     "exact": Text("written word for word", "逐字写对"),
     "number": Text("the last number written", "写出的最后一个数"),
@@ -54,7 +55,7 @@ NAMES = {
     "held_out_overlap_median": Text("the same of held-out passages, median", "留出文本的同项，中位数"),
     "held_out_overlap_longest": Text("… largest", "…最大"),
 }  # fmt: skip
-WAYS = ("summed", "per_token", "normalised", "constrained")
+WAYS = ("summed", "per_token", "normalised", "calibrated", "constrained")
 SHOWN = 200  # pairs of samples on a page
 
 
@@ -78,8 +79,11 @@ def plots(report: Mapping[str, Any]) -> dict[str, str]:
     found = dict[str, str]()
     for task in dict.fromkeys(study["task"] for study in report["few_shot"]):
         studies = [study for study in report["few_shot"] if study["task"] == task]
-        series = {s["model"]: [(row["shots"], row["accuracy"]) for row in s["rows"]] for s in studies}
-        bands = {s["model"]: [(row["shots"], row["low"], row["high"]) for row in s["rows"]] for s in studies}
+        named = {s["model"]: s["model"] if len(studies) > 1 else _name("accuracy", lang) for s in studies}
+        series = {named[s["model"]]: [(row["shots"], row["accuracy"]) for row in s["rows"]] for s in studies}
+        bands = {
+            named[s["model"]]: [(row["shots"], row["low"], row["high"]) for row in s["rows"]] for s in studies
+        }
         if studies[0]["chance"]:
             shots = [row["shots"] for row in studies[0]["rows"]]
             series[_name("chance", lang)] = [(shot, studies[0]["chance"]) for shot in shots]
@@ -177,8 +181,8 @@ def _said(study: Mapping[str, Any]) -> list[Text]:
     ways = Text(_name(study["rule"], "en"), _name(study["rule"], "zh"))
     found.append(
         Text(
-            f"{task}: {study['items']} items; what counts: {ways.en}.",
-            f"{task}：{study['items']} 题；判定方式：{ways.zh}。",
+            f"{task}: {study['items']} items, examples from {study['pool']} others; what counts: {ways.en}.",
+            f"{task}：{study['items']} 题，示例取自另外 {study['pool']} 题；判定方式：{ways.zh}。",
         )
     )
     if study["fit"] is not None:
@@ -259,6 +263,8 @@ def _table(
 
 
 def _shown(value: Any, lang: str) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 1000 else f"{value:.0f}"
     return _name(value, lang) if isinstance(value, str) else str(value)

@@ -74,12 +74,18 @@ def scores(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def copied(rows: Sequence[dict[str, Any]], training: Iterable[str]) -> dict[str, Any]:
-    """Adds to each row its longest ``overlap`` with ``training``; what these come to."""
-    found = longest([row["text"] for row in rows], training, least=LONG)
-    for row, overlap in zip(rows, found, strict=True):
+def copied(
+    rows: Sequence[dict[str, Any]], training: Iterable[str], unseen: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Adds to each row its longest ``overlap`` with ``training``; what these come to, beside those of texts that were
+    held out, which people wrote: what is common to all writing is found in these too."""
+    found = longest([*(row["text"] for row in rows), *unseen], training, least=LONG)
+    for row, overlap in zip(rows, found, strict=False):
         row["overlap"] = asdict(overlap)
-    return summed_up(found)
+    told = summed_up(found[: len(rows)])
+    if unseen:
+        told |= {f"held_out_{key}": value for key, value in summed_up(found[len(rows) :]).items()}
+    return told
 
 
 def summed_up(found: Sequence[Overlap]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from luoxia.core.errors import MalformedFileError, UserError
-from luoxia.data import sources
+from luoxia.data import archives, items, sources
 from luoxia.data.decoding import UndecodableError
 from luoxia.data.survey import Framing, survey
 
@@ -149,7 +149,7 @@ def test_links_are_not_followed(tmp_path):
 
 
 def test_bombs_are_refused_before_they_unpack(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "FREE", 1_000_000)
+    monkeypatch.setattr(archives, "FREE", 1_000_000)
     zeros = bytes(20_000_000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", zeros)
@@ -210,7 +210,7 @@ def test_folders_links_and_unreadable_files(tmp_path):
 
 
 def test_a_source_whose_first_file_is_large_is_left_out_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MEMBER", 100)
+    monkeypatch.setattr(items, "MEMBER", 100)
     made_of = {"a.png": png(0)}
     for place in (
         folder(tmp_path / "f", made_of),

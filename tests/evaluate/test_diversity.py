@@ -60,3 +60,4 @@ def test_a_report_of_all():
     found = diversity(["a b c", "", "a b"])
     assert (found["length_mean"], found["length_median"], found["empty"]) == (pytest.approx(5 / 3), 2, 1)
     assert found["distinct_1"] == 3 / 5
+    assert found["self_bleu"] is None

@@ -11,7 +11,8 @@ from luoxia.evaluate.overlap import flat, longest
 
 def brute(text: str, training: str) -> int:
     return max(
-        (j - i for i in range(len(text)) for j in range(i + 1, len(text) + 1) if text[i:j] in training), default=0
+        (j - i for i in range(len(text)) for j in range(i + 1, len(text) + 1) if text[i:j] in training),
+        default=0,
     )
 
 

@@ -11,6 +11,8 @@ from luoxia.core.errors import UserError
 from luoxia.evaluate.perplexity import perplexity
 from luoxia.models.gpt import GPT, GPTConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def network() -> GPT:

@@ -11,6 +11,8 @@ from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.objectives.language import NextWord, language_loss
 from luoxia.objectives.phase import Draw
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def draw(index: list[int]) -> Draw:
     return Draw(torch.empty(len(index), 0, 0, 0), None, torch.Generator(), torch.tensor(index))

@@ -21,6 +21,8 @@ from luoxia.recipes.gpt_dial import budget, completed, network
 from luoxia.train.loop import Stop
 from luoxia.train.settings import changed
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = Runtime(torch.device("cpu"), torch.float32, 1, "test")
 SMALL = {"depth": 2, "width": 32, "heads": 2, "block_size": 32, "batch_size": 8, "precision": "float32"}
 SMALL |= {"learning_rate": 3e-3, "steps": 4, "checkpoint_every": 2, "sample_every": 4}
@@ -38,7 +40,7 @@ def begin(folder: str = "run", **changes) -> session.Session:
 
 
 def test_it_learns_and_begins_near_knowing_nothing() -> None:
-    work = begin(steps=120, checkpoint_every=120, sample_every=120, warmup=5)
+    work = begin(steps=150, checkpoint_every=150, sample_every=150, warmup=5, learning_rate=0.01)
     before = work.training.scores(work.engine.sampled)
     assert before["nats_per_token"] == pytest.approx(math.log(257), rel=0.02)
     assert work.train()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,14 @@ class VerseSet:
     digest: str
     folder: Path
     name: str = "verse"
-    labels: None = None
     licence: tuple[str, ...] = (package.LICENCE,)
     unit: Unit = POEMS
 
-    @cached_property
+    @property
+    def labels(self) -> None:
+        return None
+
+    @property
     def images(self) -> NDArray[np.uint8]:
         return no_images(len(self.text))
 

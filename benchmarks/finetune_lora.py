@@ -50,7 +50,7 @@ def texts(case: str) -> list[tuple[list[int], int]]:
 
 def luoxia_side(case: str, threads: int) -> tuple[Callable[[int], tuple[float, int]], int]:
     from luoxia.core.runtime import resolve
-    from luoxia.data.batches import Batches
+    from luoxia.data.batches import Batch
     from luoxia.data.lessons import UNTOLD, Lesson, LessonRows, pack
     from luoxia.recipes import finetune
     from luoxia.recipes.finetune_dial import FinetuneSettings
@@ -86,10 +86,9 @@ def luoxia_side(case: str, threads: int) -> tuple[Callable[[int], tuple[float, i
     )  # fmt: skip
     training = finetune.build(settings, held, 0)
     engine = Engine(training, settings, 0, resolve(device="cpu", threads=threads), Processes())
-    batches = Batches(held, ROWS, seed=0)
 
     def step(number: int) -> tuple[float, int]:
-        batch = batches.at(number)
+        batch = Batch.of(held, (np.arange(ROWS) + number * ROWS) % len(plan))
         engine.step(batch)
         return engine.take_notes()["nats_per_token"], held.tokens(batch.index)
 

@@ -3,7 +3,8 @@
     y = W x + b + (alpha / r) B A x,   A (r, in) drawn as a linear map's weights are, B (out, r) zero (section 4.1)
 
 so that a map which nobody has trained yet is the frozen one, bit for bit. The frozen W may be in blocks of 4 or 8
-bits: it is unpacked for each product and, in the backward pass, again; no gradient of W is computed or kept.
+bits: it is unpacked for each product and, in the backward pass, again, or held unpacked where memory allows; no gradient
+of W is computed or kept.
 """
 
 from __future__ import annotations
@@ -154,6 +155,15 @@ class LoRALinear(nn.Module):
     def __init__(self, base: nn.Module, low: LowRank) -> None:
         super().__init__()
         self.base, self.low = base, low
+        self.held: Tensor | None = None
+
+    def hold(self, dtype: torch.dtype) -> None:
+        """Keep the frozen weights in ``dtype`` beside, where there is memory for them: they are not unpacked each time."""
+        self.held = _weights(self.base, dtype)
+
+    def frozen(self, dtype: torch.dtype) -> Tensor:
+        """The frozen weights (out, in) in ``dtype``."""
+        return self.held if self.held is not None and self.held.dtype is dtype else _weights(self.base, dtype)
 
     @property
     def bias(self) -> Tensor | None:
@@ -169,14 +179,13 @@ class LoRALinear(nn.Module):
     def _learning(self, x: Tensor) -> Tensor:
         low = self.low
         if low.dropout and low.training:
-            y = cast(Tensor, _Frozen.apply(x, self.base)) + low(x)
+            y = cast(Tensor, _Frozen.apply(x, self)) + low(x)
         else:
-            y = cast(Tensor, _Adapted.apply(x, self.base, low.a, low.b, low.scale))
+            y = cast(Tensor, _Adapted.apply(x, self, low.a, low.b, low.scale))
         return y if self.bias is None else y + self.bias.to(y.dtype)
 
 
-def weight_of(base: nn.Module, dtype: torch.dtype) -> Tensor:
-    """The frozen weights (out, in) in ``dtype``, unpacked where they are in blocks."""
+def _weights(base: nn.Module, dtype: torch.dtype) -> Tensor:
     if isinstance(base, BlockWeights):
         return base.dense().to(dtype)
     return cast(Tensor, base.weight).to(dtype)
@@ -198,14 +207,14 @@ class _Frozen(torch.autograd.Function):
     """y = x W^T, whose backward pass asks for W again."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, base: nn.Module) -> Tensor:
-        ctx.base = base
-        return F.linear(x, weight_of(base, x.dtype))
+    def forward(ctx: Any, x: Tensor, layer: LoRALinear) -> Tensor:
+        ctx.layer = layer
+        return F.linear(x, layer.frozen(x.dtype))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None]:
         (dy,) = grads
-        return (dy @ weight_of(ctx.base, dy.dtype) if ctx.needs_input_grad[0] else None), None
+        return (dy @ ctx.layer.frozen(dy.dtype) if ctx.needs_input_grad[0] else None), None
 
 
 class _Adapted(torch.autograd.Function):
@@ -216,13 +225,13 @@ class _Adapted(torch.autograd.Function):
     The second products are added in place, so that a layer's output is written once; x and h are what is kept."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, base: nn.Module, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, layer: LoRALinear, a: Tensor, b: Tensor, scale: float) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         down, up = a.to(x.dtype), (scale * b).to(x.dtype)
         h = F.linear(flat, down)
-        y = F.linear(flat, weight_of(base, x.dtype)).addmm_(h, up.t())
+        y = F.linear(flat, layer.frozen(x.dtype)).addmm_(h, up.t())
         ctx.save_for_backward(flat, h, down, up)
-        ctx.base, ctx.scale, ctx.shape = base, scale, x.shape
+        ctx.layer, ctx.scale, ctx.shape = layer, scale, x.shape
         return y.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -232,5 +241,5 @@ class _Adapted(torch.autograd.Function):
         g = dy @ up
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = (dy @ weight_of(ctx.base, dy.dtype)).addmm_(g, down).view(ctx.shape)
+            dx = (dy @ ctx.layer.frozen(dy.dtype)).addmm_(g, down).view(ctx.shape)
         return dx, None, (g.t() @ x).float(), (dy.t() @ h).float() * ctx.scale, None

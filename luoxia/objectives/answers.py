@@ -11,12 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from luoxia.nn.documents import Documents
 from luoxia.nn.head_loss import UNTOLD
 from luoxia.objectives.language import language_loss
 from luoxia.objectives.phase import Draw, Loss
+
+ROUND = 128  # kernels are compiled for each size they meet
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,14 @@ class Packed:
     documents: Tensor
 
     def flat(self, index: Tensor) -> tuple[Tensor, Tensor, Documents]:
-        """The documents of rows ``index`` one behind the other, without padding: ids and targets (1, M) int64."""
+        """Rows ``index`` one behind the other: ids and targets (1, M) int64; padding is a silent document of its own."""
         rows = index.cpu()
         numbers = self.documents[rows]
-        kept = numbers >= 0
-        own = numbers + (torch.arange(len(rows)) * (int(numbers.max()) + 1))[:, None]  # no number in two rows
-        _, counts = torch.unique_consecutive(own[kept], return_counts=True)
-        ids, targets = (t[rows][kept].long()[None].to(index.device) for t in (self.ids, self.targets))
-        return ids, targets, Documents(counts.tolist())
+        own = numbers + (torch.arange(len(rows)) * (int(numbers.max()) + 2))[:, None]  # no number in two rows
+        _, inverse, counts = torch.unique_consecutive(own, return_inverse=True, return_counts=True)
+        silent = inverse[numbers < 0].unique().tolist()
+        ids, targets = (t[rows].long().view(1, -1).to(index.device) for t in (self.ids, self.targets))
+        return ids, targets, Documents(counts.tolist(), silent)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class NextAnswer:
     def __call__(self, draw: Draw) -> Loss:
         assert draw.index is not None
         ids, targets, documents = self.rows.flat(draw.index)
-        told = targets[0] != UNTOLD  # the head is a fifth of a small model: it is asked for answers alone
-        hidden = self.hidden(ids, documents)[0]
-        return language_loss(hidden[told][None], self.head(), targets[0][told][None])
+        # The head is a fifth of a small model: it is asked for answers alone, and for a round number of tokens.
+        told = (targets[0] != UNTOLD).nonzero()[:, 0]
+        spare = -len(told) % ROUND
+        places = F.pad(told, (0, spare))
+        wanted = F.pad(targets[0][told], (0, spare), value=UNTOLD)
+        hidden = self.hidden(ids, documents)[0, places]
+        return language_loss(hidden[None], self.head(), wanted[None])

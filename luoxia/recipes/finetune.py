@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from luoxia.train.engine import Modules, Note, Study, Training
 from luoxia.train.run import Run
 from luoxia.weights import adapter_folder, adapters, catalogue, text_folder
 
+HELD = 128_000_000  # frozen weights that are kept unpacked: 256 MB in bf16
 FAMILY_ADAPTER, FAMILY_FULL = "adapter", "finetuned"
 
 
@@ -73,7 +75,7 @@ def build(
     module = network.requires_grad_(True) if settings.full else _adapted(network, settings, seed)
     network.train()  # a model comes as it writes, without dropout
     packed = Packed(*(torch.from_numpy(part) for part in (rows.ids, rows.targets, rows.documents)))
-    loss = NextAnswer(packed, _Hidden(network, module), lambda: head_of(network))
+    loss = NextAnswer(packed, _Hidden(network, module), _head(network, settings))
     study = FinetuneStudy(network, tokenizer, rows, loss, _language(settings.base, rows), bf16)
     known = {"name": name if name in catalogue.CATALOGUE else str(path.absolute()), "sha256": sha256}
     told = {
@@ -195,7 +197,20 @@ def _adapted(network: GPT, settings: FinetuneSettings, seed: int) -> Adapter:
             f"{settings.base} 没有 {settings.layers} 这些层",
         )
     adapter.attach(network)
+    maps = [low for _, low in adapter.items()]
+    beside = [layer for layer in network.modules() if isinstance(layer, lora.LoRALinear)]
+    if network.compute is not None and sum(low.b.shape[0] * low.a.shape[1] for low in maps) <= HELD:
+        for layer in beside:
+            layer.hold(network.compute)
     return adapter
+
+
+def _head(network: GPT, settings: FinetuneSettings) -> Callable[[], Tensor]:
+    """Its last matrix, unpacked once where it is frozen and small."""
+    if settings.full or network.config.vocab_size * network.config.n_embd > HELD or network.compute is None:
+        return lambda: head_of(network)
+    held = head_of(network).to(network.compute)
+    return lambda: held
 
 
 def _study(

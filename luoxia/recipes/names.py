@@ -97,11 +97,11 @@ NAMES = {
     "nats_per_code_zh": Text("nats per code, told in Chinese", "每编码奈特数（中文描述）"),
     "nats_per_code_untold": Text("nats per code, told nothing", "每编码奈特数（无描述）"),
     "answers_nats_before": Text("held-out answers, nats per token, before", "留出答案每词元奈特数（微调前）"),
-    "answers_nats_after": Text("… after", "…（微调后）"),
+    "answers_nats_after": Text("held-out answers, nats per token, after", "留出答案每词元奈特数（微调后）"),
     "general_perplexity_before": Text(
         "plain prose, perplexity, before (what is forgotten makes it grow)", "通用文本困惑度（微调前；遗忘会使其升高）"
     ),
-    "general_perplexity_after": Text("… after", "…（微调后）"),
+    "general_perplexity_after": Text("plain prose, perplexity, after", "通用文本困惑度（微调后）"),
     "question": Text("question", "问题"),
     "before": Text("answer before", "微调前的回答"),
     "after": Text("answer after", "微调后的回答"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from luoxia.data.verse import poems
@@ -59,9 +59,10 @@ def place() -> Path:
 
 def here() -> Originals | None:
     """The poems that ``luoxia data get verse`` brought here, or None."""
-    return _read(place()) if place().is_file() else None
+    path = place()
+    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
 
 
-@cache
-def _read(path: Path) -> Originals:
+@lru_cache(1)
+def _read(path: Path, _written: int) -> Originals:
     return Originals(path.read_text(encoding="utf-8").splitlines())

@@ -14,7 +14,7 @@ export type Run = Schemas['TuneRun'];
 export type Curves = Schemas['TuneCurves'];
 
 const NAME = 'finetune';
-const EVERY = 1500; // milliseconds between two looks at a training
+const EVERY = 1000; // milliseconds between two looks at a training
 const PLAN_AFTER = 300; // milliseconds
 const LARGEST = 16 * 2 ** 20; // bytes, the server's limit
 export const NEW = ''; // what is shown where no run is

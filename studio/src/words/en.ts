@@ -491,6 +491,7 @@ export const en = {
     state: { running: 'Training', stopped: 'Stopped', done: 'Done', failed: 'Failed' },
     rankOf: (rank: string) => `rank ${rank}`,
     loading: 'Loading the model',
+    finishing: 'Answering held-out questions, before and after:',
     step: (at: string, of: string) => `Step ${at} of ${of}`,
     steps: (n: string) => `${n} steps`,
     learned: 'Trained on',

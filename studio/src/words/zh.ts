@@ -454,6 +454,7 @@ export const zh: Words = {
     state: { running: '训练中', stopped: '已停止', done: '已完成', failed: '失败' },
     rankOf: (rank: string) => `秩 ${rank}`,
     loading: '正在载入模型',
+    finishing: '正在回答留出的问题，前后各一遍：',
     step: (at: string, of: string) => `第 ${at} 步，共 ${of} 步`,
     steps: (n: string) => `${n} 步`,
     learned: '训练',

@@ -49,7 +49,7 @@ def _loaded(place: str) -> Any:
 
 def rows_of(dataset: Any, name: str) -> Source:
     """Rows of texts and numbers as JSON lines; other columns are left out."""
-    plain = [n for n, f in dataset.features.items() if getattr(f, "dtype", None) is not None or _listed(f)]
+    plain = [n for n, f in dataset.features.items() if _plain(f) or _plain(getattr(f, "feature", None))]
     if not plain:
         raise UserError(
             f"{name} has no column of text; it has {', '.join(dataset.features)}",
@@ -65,10 +65,10 @@ def rows_of(dataset: Any, name: str) -> Source:
     return Source(name, items, 0, str(dataset._fingerprint))
 
 
-def _listed(feature: Any) -> bool:
-    """Whether a column holds lists of texts or numbers."""
-    inner = getattr(feature, "feature", None)
-    return getattr(inner, "dtype", None) is not None
+def _plain(feature: Any) -> bool:
+    """Whether a column holds texts or numbers, and no pictures or sounds."""
+    kind = str(getattr(feature, "dtype", ""))
+    return kind in ("string", "large_string") or kind.startswith(("int", "uint", "float"))
 
 
 class _Lines(io.RawIOBase):

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from luoxia.train import shard
 
@@ -43,8 +43,8 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        matrices: Iterable[nn.Parameter],
-        others: Iterable[nn.Parameter],
+        matrices: Iterable[Tensor],
+        others: Iterable[Tensor],
         lr: float,
         *,
         momentum: float = 0.95,

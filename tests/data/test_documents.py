@@ -11,9 +11,10 @@ import zipfile
 
 import pytest
 
-from luoxia.core.errors import MalformedFileError
+from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.data import archives, documents, rows
 from luoxia.data.documents import Log
+from luoxia.data.huggingface import rows_of
 from luoxia.data.sources import find_files
 
 
@@ -175,3 +176,42 @@ def test_parquet_says_what_reads_it(tmp_path):
 def test_known_fields_are_tried_in_turn():
     assert rows.text_of({"content": "c", "body": "b"}, ()) == "c"
     assert rows.text_of({"text": "", "paragraphs": ["p", "q"]}, ()) == "p\nq"
+
+
+class Column:
+    def __init__(self, dtype=None, feature=None):
+        self.dtype, self.feature = dtype, feature
+
+
+class Table:
+    """As much of a set of the ``datasets`` library as is asked of it."""
+
+    _fingerprint = "1"
+
+    def __init__(self, features, found):
+        self.features, self._rows = features, found
+
+    def select_columns(self, names):
+        return Table(self.features, [{name: row[name] for name in names} for row in self._rows])
+
+    def __iter__(self):
+        return iter(self._rows)
+
+
+def test_a_set_of_the_hub_is_read_row_by_row(monkeypatch):
+    monkeypatch.setattr(documents, "PIECE", 16)
+    features = {
+        "text": Column("string"),
+        "tags": Column(feature=Column("string")),
+        "image": Column("PIL.Image.Image"),
+        "n": Column("int64"),
+    }
+    found = [{"text": f"{i} 落霞\n与孤鹜", "tags": ["a", "b"], "image": object(), "n": i} for i in range(30)]
+    log = Log()
+    read_ = [
+        (d.row, "".join(d.pieces))
+        for d in documents.documents(rows_of(Table(features, found), "set"), (), log)
+    ]
+    assert read_ == [(i + 1, row["text"]) for i, row in enumerate(found)]
+    with pytest.raises(UserError, match="no column of text; it has image"):
+        rows_of(Table({"image": features["image"]}, []), "set")

@@ -54,6 +54,16 @@ def serve(
             ),
         ),
     ] = None,
+    poem_with: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="RUN",
+            help=say(
+                "A run of verse, or a model's folder, that Poem offers, too; it follows the run's checkpoints.",
+                "作诗页另外提供的 verse 训练文件夹或模型文件夹；会跟随训练的检查点。",
+            ),
+        ),
+    ] = None,
     threads: options.Threads = None,
 ) -> None:
     if not _is_loopback(host):
@@ -68,7 +78,7 @@ def serve(
             "call it by the names that --allow-host gives.",
             f"警告：能访问 {host} 的任何人都可使用本服务器；它不要求密码。浏览器可用 --allow-host 给出的名称访问。",
         )
-    _check_runs(draw_with or [])
+    _check_runs(draw_with or [], poem_with or [])
     with _listen(host, port) as listening:
         make_ready(DEFAULT_TEXT_MODEL)
 
@@ -77,17 +87,21 @@ def serve(
         url = f"http://{_bracketed(host)}:{listening.getsockname()[1]}"
         print(say(f"Luoxia is at {url} (Ctrl-C ends it)", f"落霞已就绪：{url}（按 Ctrl-C 结束）"), flush=True)
         hosts = [_bracketed(host), *(allow_host or [])]
-        run(listening, hosts=hosts, threads=threads, draw_with=draw_with or [])
+        run(listening, hosts=hosts, threads=threads, draw_with=draw_with or [], poem_with=poem_with or [])
 
 
-def _check_runs(folders: list[Path]) -> None:
-    """Refuse what does not draw before anything is served."""
-    for folder in folders:
+def _check_runs(draw_with: list[Path], poem_with: list[Path]) -> None:
+    """Refuse what does not draw, or writes no poems, before anything is served."""
+    for folder in draw_with:
         from luoxia.weights import drawing_folder
 
         told = drawing_folder.find(folder)
         for kind in ("dalle", "dvae"):
             told.part(kind)
+    for folder in poem_with:
+        from luoxia.weights import verse_folder
+
+        verse_folder.find(folder)
 
 
 def _is_loopback(host: str) -> bool:

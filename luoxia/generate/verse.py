@@ -11,6 +11,7 @@ and the best by likelihood and theme are given.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +32,16 @@ from luoxia.generate.verse_rules import Rules, SoundTable
 from luoxia.models.gpt import GPT
 from luoxia.models.verse_tokenizer import COMMA, NONE, STOP, THEME, VerseTokenizer
 from luoxia.weights import verse_folder
+from luoxia.weights.verse_folder import VerseFolder
 
 LIKELIEST = 96  # characters that one is drawn from
 TRIES = 24  # of an end for a line that is none that there was before
 FIT = 0.5  # how much more a candidate's fit to the theme counts than its likelihood
 GREATEST = 64  # candidates written side by side
+
+Watch = Callable[
+    [range, list[tuple[str, ...]]], None
+]  # hears, after each character, the poems and their drafts
 
 
 class VerseModel:
@@ -70,22 +76,27 @@ class VerseModel:
         """Poems as ``order`` asks, or as its fields given as keywords do. ``nearest``: the original next to each is looked
         up, where the poems are on this machine."""
         order = replace(order or VerseOrder(), **asked)  # type: ignore[arg-type]
+        poems = list(self.writing(order))
+        if nearest and (known := originals.here()):
+            poems = [replace(poem, original=known.nearest("".join(poem.lines))) for poem in poems]
+        return poems
+
+    def writing(self, order: VerseOrder, watch: Watch | None = None) -> Iterator[Verse]:
+        """The poems that :meth:`write` gives, as they come. ``watch`` hears the numbers of those under way and the lines of
+        the draft that leads for each, after every character; what it raises ends the writing."""
         seed = seeds.checked(order.seed)
         prompt, unread = self._prompt(order)
         table = self._table(order.book)
-        poems = []
         each = max(1, GREATEST // order.candidates)  # poems whose candidates are written side by side
         for at in range(0, order.n, each):
             numbers = range(at, min(at + each, order.n))
             randoms = [seeds.generator(seed, i * 1000 + k) for i in numbers for k in range(order.candidates)]
             with self._lock:
-                drawn = _Writing(self, order, prompt, table, randoms).run()
+                writing = _Writing(self, order, prompt, table, randoms)
+                drawn = writing.run(lambda w: watch(numbers, w.leading()) if watch else None)  # noqa: B023
             for place, number in enumerate(numbers):
                 own = slice(place * order.candidates, (place + 1) * order.candidates)
-                poems.append(self._best(order, drawn, own, seed, number, unread))
-        if nearest and (known := originals.here()):
-            poems = [replace(poem, original=known.nearest("".join(poem.lines))) for poem in poems]
-        return poems
+                yield self._best(order, drawn, own, seed, number, unread)
 
     def _best(
         self, order: VerseOrder, drawn: _Drawn, own: slice, seed: int, number: int, unread: str
@@ -181,8 +192,14 @@ class _Writing:
         self.told, self.plain = np.zeros(self.n), np.zeros(self.n)
         self.written: list[list[str]] = [[""] for _ in range(self.n)]
 
+    def leading(self) -> list[tuple[str, ...]]:
+        """The lines so far of each poem's best candidate."""
+        score, each = self.told + FIT * (self.told - self.plain), self.order.candidates
+        best = [at + int(score[at : at + each].argmax()) for at in range(0, self.n, each)]
+        return [tuple(filter(None, self.written[row])) for row in best]
+
     @torch.inference_mode()
-    def run(self) -> _Drawn:
+    def run(self, watch: Callable[[_Writing], None]) -> _Drawn:
         network, rules = self.model.network, self.rules
         device = network.wte.weight.device
         size = len(self.prompts[0]) + self.shape.lines * (self.shape.length + 1)
@@ -196,6 +213,7 @@ class _Writing:
             chosen = self._choose(found[: self.n], found[-self.n :])
             ended = rules.at_end
             rules.take(chosen)
+            watch(self)
             if rules.done:
                 break
             ids = torch.from_numpy(chosen + first)[:, None]
@@ -260,6 +278,11 @@ def load_verse(
     runtime = resolve(device, None, threads)
     if runtime.device.type == "cpu":
         torch.set_num_threads(runtime.threads)
+    return open_verse(found, runtime)
+
+
+def open_verse(found: VerseFolder, runtime: Runtime) -> VerseModel:
+    """The model in a folder that was found."""
     lines = None
     if found.lines is not None:
         try:

@@ -16,10 +16,14 @@ from luoxia.server.draw import room as draw_room
 from luoxia.server.draw.room import Drawings
 from luoxia.server.faces import room as faces_room
 from luoxia.server.faces.room import Faces
+from luoxia.server.finetune.api import finetune_api
+from luoxia.server.finetune.asks import BODY as EXAMPLES_BODY
+from luoxia.server.finetune.trainings import Trainings
 from luoxia.server.guard import Guard
 from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
 from luoxia.server.openapi import document
+from luoxia.server.poem.room import Poems
 from luoxia.server.runner import Runner
 from luoxia.server.schemas import ErrorAnswer, Status
 from luoxia.server.studio import Studio
@@ -34,6 +38,7 @@ def create_app(
     downloads: Downloads | None = None,
     faces: Faces | None = None,
     drawings: Drawings | None = None,
+    poems: Poems | None = None,
     hosts: Collection[str] = (),
     studio: Studio | None = None,
 ) -> FastAPI:
@@ -43,14 +48,14 @@ def create_app(
     that draws.
     """
     runner, downloads = models or Runner(), downloads or Downloads()
-    faces, drawings = faces or Faces(), drawings or Drawings()
+    faces, drawings, poems = faces or Faces(), drawings or Drawings(), poems or Poems()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(_warm(runner, faces, drawings))
         yield
         warming.cancel()
-        for part in (runner, downloads, faces, drawings):
+        for part in (runner, downloads, faces, drawings, poems):
             part.close()
             await asyncio.to_thread(part.join, PATIENCE)
 
@@ -67,11 +72,12 @@ def create_app(
     app.include_router(openai_api(runner))
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
-    for api in (*faces.apis(), *drawings.apis()):
+    app.include_router(finetune_api(Trainings()))
+    for api in (*faces.apis(), *drawings.apis(), *poems.apis()):
         app.include_router(api)
     app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)
-    larger = faces_room.LARGER_BODIES | draw_room.LARGER_BODIES
+    larger = {**faces_room.LARGER_BODIES, **draw_room.LARGER_BODIES, "/api/finetune/examples": EXAMPLES_BODY}
     app.add_middleware(Guard, hosts=hosts, larger=larger, forms=draw_room.FORMS)
     return app
 

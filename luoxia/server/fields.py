@@ -47,7 +47,7 @@ def _joined(value: object) -> object:
         raise PydanticCustomError("text_parts", "takes text parts only") from error
 
 
-def _whole_characters(text: str) -> str:
+def whole_characters(text: str) -> str:
     """JSON can escape half a character; no tokenizer can read it."""
     try:
         text.encode()
@@ -90,7 +90,7 @@ Stops = Annotated[
     BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
     Field(max_length=4),
 ]
-Unicode = Annotated[str, AfterValidator(_whole_characters)]
+Unicode = Annotated[str, AfterValidator(whole_characters)]
 Prompts = Annotated[
     list[Annotated[Unicode, AfterValidator(written)]],
     BeforeValidator(_listed, json_schema_input_type=str | list[str]),

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from luoxia.server.draw.asks import DrawAsk, DrawHead
 from luoxia.server.draw.images import ImageEvent
 from luoxia.server.faces.asks import JobEvent, LiveAsk
+from luoxia.server.poem.asks import PoemEvent
 from luoxia.server.schemas import ChatCompletionChunk, Completion, DownloadEvent, ErrorAnswer
 from luoxia.server.sitting import LiveHead, LiveRefusal
 
@@ -27,6 +28,7 @@ EVENTS: tuple[type[BaseModel], ...] = (
     JobEvent,
     LiveHead,
     LiveRefusal,
+    PoemEvent,
 )
 MESSAGES: tuple[type[BaseModel], ...] = (DrawAsk, LiveAsk)
 

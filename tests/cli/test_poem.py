@@ -9,7 +9,6 @@ import pytest
 import tiny_verse
 
 from luoxia.cli.main import main
-from luoxia.data.verse import originals
 
 GOOD = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
 
@@ -19,9 +18,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LUOXIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LUOXIA_LANG", "en")
     monkeypatch.chdir(tmp_path)
-    originals.here.cache_clear()
-    yield
-    originals.here.cache_clear()
 
 
 def test_poems_are_printed_and_the_seed_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import tiny_drawing
+import tiny_verse
 
 from luoxia.core.errors import FetchError
 
@@ -32,8 +33,8 @@ def served(monkeypatch, default_model_here) -> list[dict]:
 
 def test_loopback_is_the_default(run, served) -> None:
     outcome = run("serve", "--port", "0", "--threads", "2")
-    (host, port), hosts, threads, folders = served[0].values()
-    assert (host, hosts, threads, folders) == ("127.0.0.1", ["127.0.0.1"], 2, [])
+    (host, port), hosts, threads, draws, writes = served[0].values()
+    assert (host, hosts, threads, draws, writes) == ("127.0.0.1", ["127.0.0.1"], 2, [], [])
     assert outcome.out == f"Luoxia is at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
     assert outcome.err == ""
 
@@ -43,6 +44,14 @@ def test_a_model_to_draw_with(run, refused, served, tmp_path: Path) -> None:
     run("serve", "--port", "0", "--draw-with", str(folder))
     assert served[0]["draw_with"] == [folder]
     assert "no model" in refused("serve", "--port", "0", "--draw-with", str(tmp_path / "nothing"))
+    assert len(served) == 1
+
+
+def test_a_model_to_write_poems_with(run, refused, served, tmp_path: Path) -> None:
+    folder = tiny_verse.model(tmp_path / "mine")
+    run("serve", "--port", "0", "--poem-with", str(folder))
+    assert served[0]["poem_with"] == [folder]
+    assert "no model of verse" in refused("serve", "--port", "0", "--poem-with", str(tmp_path / "nothing"))
     assert len(served) == 1
 
 

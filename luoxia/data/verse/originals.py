@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 
 from luoxia.data.verse import poems
 from luoxia.data.verse.forms import FORMS
@@ -51,8 +52,17 @@ class Originals:
         return Original(run, title, author, tuple(text[i : i + n] for i in range(0, len(text), n)))
 
 
-@cache
+def place() -> Path:
+    """Where the poems lie that ``luoxia data get verse`` brings."""
+    return poems.folder() / "poems.tsv"
+
+
 def here() -> Originals | None:
     """The poems that ``luoxia data get verse`` brought here, or None."""
-    path = poems.folder() / "poems.tsv"
-    return Originals(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else None
+    path = place()
+    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(1)
+def _read(path: Path, _written: int) -> Originals:
+    return Originals(path.read_text(encoding="utf-8").splitlines())

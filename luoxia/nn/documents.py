@@ -39,18 +39,19 @@ class Documents:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, band: int | None = None) -> Tensor:
         """q (1, nh, T, hs), k v (1, n_kv, T, hs) -> (1, nh, T, hs). ``band``: how many tokens back a query sees."""
-        parts = zip(*(x.split(self.lengths, dim=2) for x in (q, k, v)), strict=True)
+        n = self.lengths
+        parts = zip(q.split(n, dim=2), k.split(n, dim=2), v.split(n, dim=2), strict=True)
         return torch.cat(
             [
-                torch.zeros_like(part[0]) if i in self.silent else _attend(*part, band)
-                for i, part in enumerate(parts)
+                torch.zeros_like(a) if i in self.silent else _attend(a, b, c, band)
+                for i, (a, b, c) in enumerate(parts)
             ],
             dim=2,
         )
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, band: int | None) -> Tensor:
-    n_head, length, hs = q.shape[1:]
+    n_head, length = q.shape[1:3]
     if length > LONG:
         mask = None if band is None else torch.isfinite(_hidden(length, band, q.dtype, q.device))
         return F.scaled_dot_product_attention(
@@ -98,7 +99,7 @@ class _Attention(torch.autograd.Function):
             here = slice(number * QUERIES, min((number + 1) * QUERIES, size))
             rows = slope[:, here].reshape(n_kv, -1, hs)
             dp = torch.bmm(rows, v[:, : here.stop].mT)
-            ds = torch._softmax_backward_data(dp, weights, -1, weights.dtype)
+            ds = torch.ops.aten._softmax_backward_data(dp, weights, -1, weights.dtype)
             dq[:, here] = torch.bmm(ds, k[:, : here.stop]).view(n_head, -1, hs)
             dk[:, : here.stop] += torch.bmm(ds.mT, q[:, here].reshape(n_kv, -1, hs))
             dv[:, : here.stop] += torch.bmm(weights.mT, rows)

@@ -19,7 +19,8 @@ UNTOLD = -100  # the target of a token that is not learned from
 
 
 def head_loss(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of -log p in nats over the targets that are not ``UNTOLD``, and how many of these the model holds likeliest.
+    """Sum of -log p in nats over the targets that are not ``UNTOLD``, and how many of these the model holds likeliest, be it
+    with others.
 
     hidden (M, C), head (V, C), targets (M,) int64 -> two float32 scalars; the second has no gradient. Products are taken in autocast's dtype
     where it is on, the softmax in float32. Where no target is told both are 0, and so is every gradient.
@@ -44,22 +45,24 @@ class _HeadLoss(torch.autograd.Function):
         d_hidden = torch.empty_like(hidden) if learns[0] else None
         d_head = torch.zeros(head.shape, device=head.device) if learns[1] else None
         total, hits = torch.zeros(2, device=hidden.device)
+        # One buffer for all rows: memory that is freed and asked for again would be cleared by the system each time.
+        buffer = torch.empty(min(ROWS, len(x)), len(w), device=x.device)
         for at in range(0, len(x), ROWS):
             rows, wanted = x[at : at + ROWS], targets[at : at + ROWS]
             told = wanted != UNTOLD
             wanted = wanted.clamp(min=0)[:, None]
             logits = torch.nn.functional.linear(rows, w)  # (R, V)
-            top, best = logits.max(-1, keepdim=True)
-            p = logits.softmax(-1, dtype=torch.float32)
-            nats = top.float() - p.gather(1, best).log() - logits.gather(1, wanted).float()
+            p = torch.softmax(logits, -1, dtype=torch.float32, out=buffer[: len(rows)])
+            top, mine = logits.amax(-1, keepdim=True), logits.gather(1, wanted)
+            nats = top.float() - p.amax(-1, keepdim=True).log() - mine.float()
             total += nats[:, 0].where(told, 0).sum()
-            hits += ((best == wanted)[:, 0] & told).sum()
+            hits += ((mine == top)[:, 0] & told).sum()
             if d_hidden is None and d_head is None:
                 continue
             p.scatter_add_(1, wanted, torch.full_like(nats, -1.0))
-            slope = p.to(kind)
+            slope = logits.copy_(p)  # in its place: the logits have done their work
             if not told.all():
-                slope = slope.masked_fill_(~told[:, None], 0)
+                slope.masked_fill_(~told[:, None], 0)
             if d_hidden is not None:
                 d_hidden[at : at + ROWS] = slope @ w
             if d_head is not None:

@@ -218,7 +218,7 @@ class Engine:
                 with self._lower():
                     value = phase.loss(draw).value
                 torch.autograd.grad(value, weights, allow_unused=True)
-                float(value.detach())  # waits for an accelerator
+                value.item()  # waits for an accelerator
             seconds = time.perf_counter() - began
         return seconds * parts
 

@@ -10,7 +10,7 @@ from families import CONFIGS, reference
 
 from luoxia.core.runtime import Runtime
 from luoxia.models.gpt import GPT, GPT3_SIZES, GPTConfig, initialise, parameter_count
-from luoxia.nn.attention import attend_by_blocks
+from luoxia.nn.attention import attend_by_blocks, attend_whole, within
 from luoxia.weights.assemble import assemble
 from luoxia.weights.huggingface import from_huggingface, read_config
 
@@ -131,6 +131,41 @@ def test_attention_by_blocks_equals_the_definition(new, seen, heads):
     scores = q @ k.repeat_interleave(group, 1).mT / 4
     expected = scores.masked_fill(j > i, -math.inf).softmax(-1) @ v.repeat_interleave(group, 1)
     torch.testing.assert_close(attend_by_blocks(q, k, v), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_attention_of_whole_rows_equals_the_definition(documents):
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 40, 16, generator=generator, requires_grad=True) for _ in range(3))
+    mask = torch.ones(40, 40, dtype=torch.bool).tril()
+    if documents:
+        mask = within(torch.tensor([[0] * 13 + [1] * 27, [4] * 30 + [5] * 10]))
+        assert mask.shape == (2, 1, 40, 40)
+        assert mask[0, 0, 20].nonzero().flatten().tolist() == list(range(13, 21))
+    expected = (q @ k.mT / 4).masked_fill(~mask, -math.inf).softmax(-1) @ v
+    bias = torch.zeros(mask.shape).masked_fill(~mask, -math.inf)
+    found = attend_whole(q, k, v, bias)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    for a, b in zip(
+        torch.autograd.grad(found.square().sum(), (q, k, v)),
+        torch.autograd.grad(expected.square().sum(), (q, k, v)),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("documents", [None, torch.tensor([[0] * 100 + [1] * 100])])
+def test_rows_are_learned_from_in_half_precision_as_they_are_read(documents):
+    """The kernels that gradients go through and those without see the same tokens."""
+    model = GPT(
+        GPTConfig(50, 200, 2, 2, 32, position="rotary", norm="rmsnorm"), torch.Generator().manual_seed(0)
+    )
+    tokens = ids(1, 200) % 50
+    with torch.autocast("cpu", torch.bfloat16):
+        learned = model.hidden(tokens, documents=documents)
+        with torch.no_grad():
+            read = model.hidden(tokens, documents=documents)
+    torch.testing.assert_close(learned, read, atol=0.05, rtol=0.05)
 
 
 @pytest.mark.parametrize(

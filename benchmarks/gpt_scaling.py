@@ -89,10 +89,13 @@ def drawing(fits: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         own = [row for row in rows if row["optimizer"] == optimizer]
         points = [(float(np.log10(r["weights_without_table"])), r["nats_per_token"]) for r in own]
         series[optimizer] = points
-        ends = [x + d for x, d in ((points[0][0], -0.1), (points[-1][0], 0.1))]
-        series[f"{fit['line']['A']:.2f} / N^{fit['line']['a']:.3f}"] = [
-            (x, fit["line"]["A"] * 10 ** (-fit["line"]["a"] * x)) for x in ends
-        ]
+        at = np.linspace(points[0][0] - 0.1, points[-1][0] + 0.1, 20)
+        straight, bent = fit["line"], fit["bent"]
+        name = f"{straight['A']:.2f} / N^{straight['a']:.3f}"
+        series[name] = [(float(x), straight["A"] * 10 ** (-straight["a"] * x)) for x in at]
+        if bent:
+            name = f"{bent['E']:.2f} + {bent['A']:.1f} / N^{bent['a']:.2f}"
+            series[name] = [(float(x), bent["E"] + bent["A"] * 10 ** (-bent["a"] * x)) for x in at]
     return curves(
         series,
         title="nats per held-out token",

@@ -1,6 +1,6 @@
 """GAN, DCGAN and Wasserstein GAN.
 
-luoxia train wgan-gp --data avatars --size 32     heads with hair after 1,000 steps, 3 min on two cores
+luoxia train wgan-gp --data avatars --size 32     faces with eyes and mouths after 5,500 steps, 20 min on two cores
 luoxia train dcgan --data avatars
 """
 

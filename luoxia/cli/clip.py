@@ -10,7 +10,7 @@ from typer import Argument, Option, Typer
 from luoxia.cli import options
 from luoxia.cli.inputs import prompt_text
 from luoxia.cli.words import print_table, say, tell
-from luoxia.core.errors import UserError
+from luoxia.core.errors import UserError, unreadable
 
 if TYPE_CHECKING:
     from luoxia.generate.picture_index import PictureIndex
@@ -84,8 +84,7 @@ def score(
     try:
         image = decode(picture.read_bytes()).image
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{picture} cannot be read ({reason})", f"无法读取 {picture}（{reason}）") from error
+        raise unreadable(picture, error) from error
     except UndecodableError as error:
         raise UserError(f"{picture}: {error.text.en}", f"{picture}：{error.text.zh}") from error
     sight = _open(model, device, threads)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from luoxia.core.errors import UserError
+from luoxia.core.reading import read_bytes, utf8
 
 LARGEST_FILE = 16 << 20  # bytes
 
@@ -69,22 +70,8 @@ def _example(line: str, place: str) -> tuple[str, str]:
 
 def contents(path: Path) -> str:
     """The text of a file in UTF-8. Raises :class:`UserError` with the place that is not."""
-    try:
-        with path.open("rb") as file:
-            return _decoded(file.read(LARGEST_FILE + 1), str(path), str(path))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
+    return _decoded(read_bytes(path, LARGEST_FILE), str(path), str(path))
 
 
 def _decoded(data: bytes, en: str, zh: str) -> str:
-    if len(data) > LARGEST_FILE:
-        raise UserError(f"{en} is larger than {LARGEST_FILE >> 20} MiB", f"{zh}超过 {LARGEST_FILE >> 20} MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{en} is not UTF-8 at byte {error.start} (line {line}); convert it, for example with iconv",
-            f"{zh}在第 {error.start} 字节（第 {line} 行）处不是 UTF-8；请先转换编码，例如用 iconv",
-        ) from error
+    return utf8(data, LARGEST_FILE, en, zh)

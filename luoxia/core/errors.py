@@ -16,6 +16,12 @@ class UserError(ValueError):
         return str(self.text)
 
 
+def unreadable(place: object, error: OSError) -> UserError:
+    """Of a file that the system does not let be read: which, and the system's reason."""
+    reason = error.strerror or type(error).__name__
+    return UserError(f"{place} cannot be read ({reason})", f"无法读取 {place}（{reason}）")
+
+
 class UnknownModelError(UserError):
     """No catalogue entry or folder of that name."""
 

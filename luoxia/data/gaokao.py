@@ -46,11 +46,10 @@ def load(folder: Path, *, limit: int, shots: int, seed: int) -> Task:
 
 
 def _questions(path: Path) -> list[Any]:
+    text = read(path)
     try:
-        found = json.loads(read(path))
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"{path} is not JSON", f"{path} 不是 JSON") from error
     examples = found.get("example") if isinstance(found, dict) else None
     if not isinstance(examples, list):

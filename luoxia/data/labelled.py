@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from luoxia.core.errors import UserError
+from luoxia.core.reading import read_bytes, utf8
 from luoxia.data.task import ANSWER, KINDS, RULES, Example, Kind, Task, Template, split
 
 ASKED = ("question", "text", "sentence", "input", "prompt", "context")
@@ -80,24 +81,7 @@ def rows(path: Path, settings: Mapping[str, Any]) -> list[Row]:
 
 def read(path: Path) -> str:
     """The file's text, which must be UTF-8."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
-    if len(data) > LARGEST_FILE:
-        raise UserError(
-            f"{path} is larger than {LARGEST_FILE >> 20} MiB", f"{path} 超过 {LARGEST_FILE >> 20} MiB"
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path} is not UTF-8 at byte {error.start} (line {line}); convert it, for example with iconv",
-            f"{path} 在第 {error.start} 字节（第 {line} 行）处不是 UTF-8；请先转换编码，例如用 iconv",
-        ) from error
+    return utf8(read_bytes(path, LARGEST_FILE), LARGEST_FILE, str(path), f"{path} ")
 
 
 def _task(
@@ -251,11 +235,10 @@ def _answer(given: Any, choices: tuple[str, ...], data: Mapping[str, Any], place
 def _settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
+    text = read(path)
     try:
-        found = json.loads(read(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         _refuse(str(path), "it is not JSON", "不是 JSON")
     return checked(found, str(path))
 

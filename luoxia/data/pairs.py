@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luoxia.core.errors import UserError
+from luoxia.core.errors import UserError, unreadable
 from luoxia.core.language import Text
 from luoxia.data.pair_fields import PAIRS, Conversation, Fields, RowError
 
@@ -50,8 +50,7 @@ def read(path: str | Path) -> Pairs:
             raise UserError(f"{path} is larger than 1 GB: split it", f"{path} 大于 1 GB：请拆分")
         data = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
+        raise unreadable(path, error) from error
     notes: list[Text] = []
     rows = list(_rows(path, data, notes))
     if not rows:

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from luoxia.core import seeds
-from luoxia.core.errors import UserError
+from luoxia.core.errors import UserError, unreadable
 from luoxia.data import general_text, tokens
 from luoxia.data.labelled import read
 from luoxia.generate.text import TextModel
@@ -98,8 +98,7 @@ def training_text(path: Path) -> Iterator[str]:
                 yield decoder.decode(data)
             yield decoder.decode(b"", final=True)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason})", f"无法读取 {path}（{reason}）") from error
+        raise unreadable(path, error) from error
 
 
 def unseen(path: Path, lengths: list[int], seed: int) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 from luoxia.core.errors import UserError, unreadable
 from luoxia.core.language import Text
 from luoxia.data.pair_fields import PAIRS, Conversation, Fields, RowError
+from luoxia.data.tabular import ParquetError, parquet, separator
 
 LARGEST = 1 << 30  # bytes of a file of pairs
 TOLD = 8  # lines that a refusal names
@@ -106,7 +107,7 @@ def _rows(path: Path, data: bytes, notes: list[Text]) -> Iterator[tuple[int, dic
             raise UserError(f"{path} holds no list of examples", f"{path} 不是样例列表")
         yield from ((n, _object(path, n, row)) for n, row in enumerate(rows, start=1))
     elif suffix in (".csv", ".tsv"):
-        yield from _separated(path, text, "\t" if suffix == ".tsv" else "")
+        yield from _separated(path, text, suffix)
     else:
         for n, line in enumerate(text.split("\n"), start=1):
             if line.strip():
@@ -128,11 +129,9 @@ def _object(path: Path, line: int, row: Any) -> dict[str, Any]:
     raise UserError(f"{path}:{line}: an example is an object", f"{path}:{line}：样例应为对象")
 
 
-def _separated(path: Path, text: str, separator: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    head = text.split("\n", 1)[0]
-    if not separator:
-        separator = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _separated(path: Path, text: str, suffix: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    between = "\t" if suffix == ".tsv" else separator(text.split("\n", 1)[0])
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     before = 1
     try:
         for row in reader:
@@ -152,17 +151,9 @@ def _separated(path: Path, text: str, separator: str) -> Iterator[tuple[int, dic
 
 def _parquet(path: Path, data: bytes) -> list[dict[str, Any]]:
     try:
-        import pyarrow  # type: ignore[import-not-found]
-        from pyarrow import parquet  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UserError(
-            'Parquet is read with pyarrow; install it with: pip install "luoxia[hub]"',
-            'Parquet 由 pyarrow 读取；请安装：pip install "luoxia[hub]"',
-        ) from error
-    try:
-        return parquet.read_table(io.BytesIO(data)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        detail = " ".join(str(error).split())[:200]
+        return list(parquet(io.BytesIO(data), lambda columns: columns))
+    except ParquetError as error:
+        detail = str(error)[:200]
         raise UserError(f"{path} is no Parquet: {detail}", f"{path} 不是 Parquet：{detail}") from error
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
 
-from luoxia.core.errors import UserError
 from luoxia.core.language import Text
+from luoxia.data import tabular
 from luoxia.data.decoding import UndecodableError
 
 KINDS = {
@@ -27,7 +27,6 @@ KINDS = {
 }
 FIELDS = ("text", "content", "paragraphs", "body")
 LONGEST = 1 << 28  # characters that a row may have
-BATCH = 256  # rows of Parquet that are read at once
 
 Rows = Iterator[tuple[int, Any]]
 
@@ -129,9 +128,8 @@ def _json_list(pieces: Iterable[str]) -> Rows:
 def _separated(pieces: Iterable[str]) -> Rows:
     feed = lines(pieces)
     head = next(feed, "")
-    separator = max("\t", ";", ",", key=lambda c: (head.count(c), c == ","))
     csv.field_size_limit(LONGEST)
-    reader = csv.reader(_chain(head, feed), delimiter=separator, strict=True)
+    reader = csv.reader(_chain(head, feed), delimiter=tabular.separator(head), strict=True)
     names: list[str] = []
     while True:
         try:
@@ -154,24 +152,14 @@ def _chain(head: str, rest: Iterator[str]) -> Iterator[str]:
 
 def parquet(file: IO[bytes], fields: tuple[str, ...], name: str) -> Rows:
     """Rows of a Parquet file, of their text's columns alone."""
+
+    def of_text(columns: list[str]) -> list[str]:
+        return [n for n in fields or FIELDS if n in columns] or columns
+
     try:
-        import pyarrow  # type: ignore[import-not-found]
-        from pyarrow import parquet as reader  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UserError(
-            f'{name}: Parquet is read with pyarrow; install it with: pip install "luoxia[hub]"',
-            f'{name}：Parquet 由 pyarrow 读取；请安装：pip install "luoxia[hub]"',
-        ) from error
-    try:
-        opened = reader.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))
-        names = opened.schema_arrow.names
-        wanted = [n for n in fields or FIELDS if n in names] or names
-        number = 0
-        for batch in opened.iter_batches(batch_size=BATCH, columns=wanted):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except (pyarrow.ArrowException, OSError) as error:
+        seekable = file if file.seekable() else io.BytesIO(file.read())
+        yield from enumerate(tabular.parquet(seekable, of_text, name), start=1)
+    except (tabular.ParquetError, OSError) as error:
         detail = " ".join(str(error).split())[:100]
         raise UndecodableError(f"it is no Parquet: {detail}", f"不是 Parquet：{detail}") from error
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.errors import MalformedFileError
+from luoxia.data.tabular import parquet, separator
 
 TABLES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
 FILE = ("file_name", "filename", "file", "image_path", "path", "image", "key")
@@ -46,7 +47,7 @@ def rows(name: str, data: bytes) -> Iterator[Row]:
     suffix = Path(name).suffix.lower()
     try:
         if suffix == ".parquet":
-            yield from map(_row, _parquet(data))
+            yield from map(_row, parquet(io.BytesIO(data), _known))
             return
         text = data.decode("utf-8-sig")
         if suffix in (".jsonl", ".ndjson"):
@@ -67,30 +68,13 @@ def rows(name: str, data: bytes) -> Iterator[Row]:
 
 
 def _separated(text: str, suffix: str) -> Iterator[dict[str, Any]]:
-    head = text.split("\n", 1)[0]
-    separator = "\t" if suffix == ".tsv" or head.count("\t") > head.count(",") else ","
-    if head.count(";") > head.count(separator):
-        separator = ";"
-    return iter(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    between = "\t" if suffix == ".tsv" else separator(text.split("\n", 1)[0])
+    return iter(csv.DictReader(io.StringIO(text, newline=""), delimiter=between, strict=True))
 
 
-def _parquet(data: bytes) -> Iterator[dict[str, Any]]:
-    try:
-        import pyarrow  # type: ignore[import-not-found]
-        from pyarrow import parquet  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UserError(
-            'Parquet is read with pyarrow; install it with: pip install "luoxia[hub]"',
-            'Parquet 由 pyarrow 读取；请安装：pip install "luoxia[hub]"',
-        ) from error
-    try:
-        file = parquet.ParquetFile(io.BytesIO(data))
-        wanted = {*FILE, *CAPTION, *CHINESE, *LABEL, *ADDRESS, *BYTES}
-        columns = [name for name in file.schema_arrow.names if name in wanted]
-        for batch in file.iter_batches(batch_size=256, columns=columns):
-            yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(str(error)) from error
+def _known(columns: list[str]) -> list[str]:
+    wanted = {*FILE, *CAPTION, *CHINESE, *LABEL, *ADDRESS, *BYTES}
+    return [name for name in columns if name in wanted]
 
 
 def _row(fields: dict[str, Any]) -> Row:

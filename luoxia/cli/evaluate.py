@@ -8,15 +8,13 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from luoxia.cli import evaluation_options as options
-from luoxia.cli import options as usual_options
-from luoxia.cli import text_evaluation
+from luoxia.cli import options, text_evaluation
+from luoxia.cli.evaluation_options import TextOptions
+from luoxia.cli.shared import unfolded
 from luoxia.cli.words import print_table, say, tell
-from luoxia.generate.sampling import Sampling
-
-USUAL = Sampling()
 
 
+@unfolded
 def evaluate(
     source: Annotated[
         str,
@@ -67,18 +65,7 @@ def evaluate(
             ),
         ),
     ] = None,
-    on: options.On = None,
-    shots: options.Shots = "0,1,4,16",
-    draws: options.Draws = 3,
-    limit: options.Limit = 200,
-    tasks: options.Tasks = None,
-    constrained: options.Constrained = False,
-    beside: options.Beside = None,
-    prompts: options.Prompts = None,
-    against: options.Against = None,
-    max_tokens: usual_options.MaxTokens = 128,
-    temperature: usual_options.Temperature = USUAL.temperature,
-    stride: options.Stride = None,
+    text: TextOptions = TextOptions(),
     out: Annotated[
         Path | None,
         Option(
@@ -88,8 +75,8 @@ def evaluate(
             help=say("Where to write, instead of the run's folder.", "输出位置；默认为训练文件夹。"),
         ),
     ] = None,
-    device: usual_options.Device = None,
-    threads: usual_options.Threads = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
 ) -> None:
     heard: dict[str, int] = {}
 
@@ -99,27 +86,10 @@ def evaluate(
             heard[what] = tenth
             print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
-    if on is not None or text_evaluation.writes(source):
-        given = text_evaluation.Options(
-            on,
-            beside,
-            shots,
-            draws,
-            limit,
-            tasks,
-            constrained,
-            prompts,
-            against,
-            samples,
-            max_tokens,
-            temperature,
-            stride,
-            seed,
-            out,
-            device,
-            threads,
+    if text.on is not None or text_evaluation.writes(source):
+        text_evaluation.run(
+            source, text, note, samples=samples, seed=seed, out=out, device=device, threads=threads
         )
-        text_evaluation.run(source, given, note)
         return
 
     import torch

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from typer import Exit
 
 from luoxia.cli import inputs
+from luoxia.cli.evaluation_options import TextOptions
 from luoxia.cli.readiness import make_ready
 from luoxia.cli.words import print_table, tell
 from luoxia.cli.write import INTERRUPTED
 from luoxia.core.errors import UserError
 from luoxia.weights.catalogue import CATALOGUE
-
-
-@dataclass(frozen=True)
-class Options:
-    """As they stand on the command line; None where they do not."""
-
-    on: str | None
-    beside: str | None
-    shots: str
-    draws: int
-    limit: int
-    tasks: Path | None
-    constrained: bool
-    prompts: Path | None
-    against: Path | None
-    samples: int | None
-    max_tokens: int
-    temperature: float
-    stride: int | None
-    seed: int
-    out: Path | None
-    device: str | None
-    threads: int | None
 
 
 def writes(source: str) -> bool:
@@ -47,7 +24,17 @@ def writes(source: str) -> bool:
     return entry.kind == "text" if entry else source.endswith(".gguf") or gpt_run.is_one(source)
 
 
-def run(source: str, options: Options, note: Callable[[str, int, int], None]) -> None:
+def run(
+    source: str,
+    options: TextOptions,
+    note: Callable[[str, int, int], None],
+    *,
+    samples: int | None,
+    seed: int,
+    out: Path | None,
+    device: str | None,
+    threads: int | None,
+) -> None:
     """Measure, print the tables, say where the report is. Ctrl-C keeps what is measured."""
     from luoxia.core import language, seeds
     from luoxia.recipes import text_evaluation, text_evaluation_page
@@ -58,7 +45,7 @@ def run(source: str, options: Options, note: Callable[[str, int, int], None]) ->
         _numbers(options.shots),
         options.draws,
         options.limit,
-        seeds.checked(options.seed),
+        seeds.checked(seed),
         options.constrained,
     )
     usual = Asked(("perplexity",))
@@ -67,7 +54,7 @@ def run(source: str, options: Options, note: Callable[[str, int, int], None]) ->
         plan,
         options.tasks,
         tuple(_lines(options.prompts)) if options.prompts else usual.prompts,
-        usual.samples if options.samples is None else options.samples,
+        usual.samples if samples is None else samples,
         options.against,
         options.stride,
         {"max_new_tokens": options.max_tokens, "temperature": options.temperature},
@@ -81,9 +68,9 @@ def run(source: str, options: Options, note: Callable[[str, int, int], None]) ->
     try:
         folder, report = text_evaluation.evaluate(
             names,
-            lambda name: luoxia.load(name, device=options.device, threads=options.threads),
+            lambda name: luoxia.load(name, device=device, threads=threads),
             asked,
-            options.out,
+            out,
             note,
         )
     except KeyboardInterrupt:

@@ -1,0 +1,81 @@
+"""The picture as the mark sees it: its luma, reduced by a power of two until the shorter side is 384 to 767 pixels.
+
+The pattern is defined on this work picture, so a picture and its half carry patterns that look alike there, and a large
+picture keeps its mark when it is made small. Luma is read in bands of rows: a large picture needs little more memory
+than it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SHORTEST = 384  # pixels that the shorter side keeps at least
+CELL = 4
+PLAIN = 0.5  # levels: a cell whose standard deviation is less is plain
+PLAIN_SHARE = 0.4  # of the cells, in flat art
+FLAT, GROWTH, GREATEST = 1.8, 0.18, 4.2
+USUAL = 2.6  # levels: the strength's root mean square is no greater; 40.5 dB
+BAND = 1 << 21  # pixels of a band
+
+Pixels = NDArray[np.uint8]
+
+
+def reduction(height: int, width: int) -> int:
+    """The power of two by which a picture is reduced."""
+    factor = 1
+    while min(height, width) // (2 * factor) >= SHORTEST:
+        factor *= 2
+    return factor
+
+
+def bands(height: int, width: int, multiple: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that cover a picture, each beginning at a multiple."""
+    rows = max(1, BAND // (width * multiple)) * multiple
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)
+
+
+def work_picture(pixels: Pixels, factor: int) -> Image.Image:
+    """Luma by ITU-R BT.601, mode "L"; what is transparent lies on white."""
+    height, width = pixels.shape[:2]
+    work = Image.new("L", (-(-width // factor), -(-height // factor)))
+    for top, bottom in bands(height, width, factor):
+        band = Image.fromarray(pixels[top:bottom])
+        if band.mode == "RGBA":
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        luma = band.convert("L")
+        work.paste(luma.reduce(factor) if factor > 1 else luma, (0, top // factor))
+    return work
+
+
+def textures(work: Image.Image) -> NDArray[np.float32]:
+    """The standard deviations of cells of 4 x 4 pixels of a work picture, in levels: (H // 4, W // 4)."""
+    values = np.asarray(work, np.float32)
+    height, width = (side // CELL * CELL for side in values.shape)
+    cells = values[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL)
+    mean = cells.mean((1, 3))
+    return np.sqrt(np.maximum((cells * cells).mean((1, 3)) - mean * mean, 0))
+
+
+def is_flat_art(texture: NDArray[np.float32]) -> bool:
+    return float((texture < PLAIN).mean()) > PLAIN_SHARE
+
+
+def strength(work: Image.Image, texture: NDArray[np.float32]) -> Image.Image:
+    """How strong the pattern may be at each place of a work picture: its root mean square in levels, mode "F".
+
+    Texture hides it, an edge between plain grounds does not: a cell's texture counts as the least of its own and its
+    eight neighbours'. A large picture says everything more often, and may whisper.
+    """
+    least = np.pad(texture, 1, mode="edge")
+    least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
+    least = np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:])
+    allowed = np.minimum(FLAT + GROWTH * least, GREATEST)
+    often = work.width * work.height / 256**2
+    loudness = min(1.0, max(0.65, often**-0.25))
+    loudness = min(loudness, USUAL / float(np.sqrt((allowed * allowed).mean())))
+    return Image.fromarray(allowed * np.float32(loudness)).resize(work.size, Image.Resampling.BILINEAR)

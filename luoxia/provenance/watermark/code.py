@@ -15,7 +15,7 @@ NUMBER_BITS, CHECK_BITS = 48, 16
 BITS = NUMBER_BITS + CHECK_BITS
 GENERATORS = (0o557, 0o663, 0o711)
 SIGNS = BITS * len(GENERATORS)  # signs of a codeword: 192
-STATES = 256
+STATES, TURNS = 256, 3
 
 
 def _parity_signs() -> NDArray[np.float32]:
@@ -40,28 +40,31 @@ def encode(number: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(_BRANCHES[:, windows].T).reshape(-1)
 
 
-def decode(soft: NDArray[np.float32]) -> int | None:
-    """The number whose codeword lies nearest to ``soft`` (192,), None where its checksum does not fit.
+def decode(soft: NDArray[np.float32]) -> list[int | None]:
+    """The numbers whose codewords lie nearest to soft ones (N, 192), None where the checksum does not fit.
 
-    ``soft`` is a sign's value times how sure it is, in any unit. Viterbi's search for the path with the greatest
-    sum of products.
+    A soft sign is its value times how sure it is, in any unit. Viterbi's search for the path with the greatest sum of
+    products, for all at once.
     """
-    gains = soft.reshape(BITS, 3) @ _BRANCHES  # (64, 512)
-    turns = 3
-    best = np.zeros(STATES, np.float32)
-    choices = np.empty((turns * BITS, STATES), bool)
-    for step in range(turns * BITS):
+    gains = np.swapaxes(soft.reshape(-1, BITS, 3) @ _BRANCHES, 0, 1)  # (64, N, 512)
+    count, half = len(soft), STATES // 2
+    best = np.zeros((count, STATES), np.float32)
+    turned = np.empty((TURNS * BITS, count, STATES), bool)
+    for step in range(TURNS * BITS):
         gain = gains[step % BITS]
-        kept = np.repeat(best[: STATES // 2], 2) + gain[:STATES]
-        other = np.repeat(best[STATES // 2 :], 2) + gain[STATES:]
-        np.greater(other, kept, out=choices[step])
+        kept = np.repeat(best[:, :half], 2, axis=1) + gain[:, :STATES]
+        other = np.repeat(best[:, half:], 2, axis=1) + gain[:, STATES:]
+        np.greater(other, kept, out=turned[step])
         best = np.maximum(kept, other)
-    state = int(best.argmax())
+    return [_traced(turned[:, i], int(best[i].argmax())) for i in range(count)]
+
+
+def _traced(turned: NDArray[np.bool_], state: int) -> int | None:
     word = 0
-    for step in range(turns * BITS - 1, BITS - 1, -1):
+    for step in range(TURNS * BITS - 1, BITS - 1, -1):
         if step < 2 * BITS:
             word |= (state & 1) << (2 * BITS - 1 - step)
-        state = (state >> 1) + (STATES // 2 if choices[step, state] else 0)
+        state = (state >> 1) + (STATES // 2 if turned[step, state] else 0)
     number, check = word >> CHECK_BITS, word & ((1 << CHECK_BITS) - 1)
     return number if check == _check(number) else None
 

@@ -17,7 +17,7 @@ SHORTEST = 384  # pixels that the shorter side keeps at least
 CELL = 4
 PLAIN = 0.5  # levels: a cell whose standard deviation is less is plain
 PLAIN_SHARE = 0.4  # of the cells, in flat art
-FLAT, GROWTH, GREATEST = 1.8, 0.18, 4.2
+FLAT_ART, TEXTURED, GROWTH, GREATEST = 1.5, 1.8, 0.18, 4.2  # levels
 USUAL = 2.6  # levels: the strength's root mean square is no greater; 40.5 dB
 BAND = 1 << 21  # pixels of a band
 
@@ -74,7 +74,7 @@ def strength(work: Image.Image, texture: NDArray[np.float32]) -> Image.Image:
     least = np.pad(texture, 1, mode="edge")
     least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
     least = np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:])
-    allowed = np.minimum(FLAT + GROWTH * least, GREATEST)
+    allowed = np.minimum((FLAT_ART if is_flat_art(texture) else TEXTURED) + GROWTH * least, GREATEST)
     often = work.width * work.height / 256**2
     loudness = min(1.0, max(0.65, often**-0.25))
     loudness = min(loudness, USUAL / float(np.sqrt((allowed * allowed).mean())))

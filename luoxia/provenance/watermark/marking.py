@@ -9,8 +9,8 @@ from luoxia.core.errors import UserError
 from luoxia.provenance.watermark import ground, lattice, search
 from luoxia.provenance.watermark.code import NUMBER_BITS
 
-FINE, COARSE = 60.0, 120.0  # pixels of a tile on the work picture: of textured pictures, and of flat art
-PEAK = 1.4  # root mean squares: the pattern goes no further
+FINE, COARSE = 60.0, 150.0  # pixels of a tile on the work picture: of textured pictures, and of flat art
+PEAK = 1.8  # root mean squares: the pattern goes no further
 LEAST, PROMISED = 128, 256  # pixels of the shorter side
 
 

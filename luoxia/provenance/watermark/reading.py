@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from luoxia.provenance.watermark.marking import COARSE, FINE
 
 SMALLEST = 64  # pixels of a work picture's shorter side: below it nothing is looked for
 WIDEST = 2048  # pixels of a side of a work picture that are looked at
-TRIES = 8  # codewords that are looked at in a picture, at most
+USUAL, OTHERS, PLACES = (FINE, COARSE), 3, 2
+TRIES = len(USUAL) + OTHERS * PLACES  # codewords that are looked at in a picture, at most
 RATE = 1e-8
 
 
@@ -28,38 +30,33 @@ class Reading:
 
 
 def read(pixels: ground.Pixels) -> Reading | None:
+    """The number in ``pixels``, uint8 (H, W, 3 or 4), None where there is none to be sure of."""
     height, width = pixels.shape[:2]
-    factor = ground.reduction(height, width)
     if min(height, width) < SMALLEST:
         return None
-    field = search.field_of(np.asarray(ground.work_picture(pixels, factor), np.float32))[:WIDEST, :WIDEST]
-    left = TRIES
-    for period in [FINE, COARSE]:
-        left -= 1
-        if found := _at(field, period, 1):
-            return found
-    for period in search.periods(field, 3):
-        left -= 2
-        if found := _at(field, period, 2):
-            return found
-    return None
+    work = ground.work_picture(pixels, ground.reduction(height, width))
+    field = search.field_of(np.asarray(work, np.float32)[:WIDEST, :WIDEST])
+    return _best(field, USUAL, 1) or _best(field, search.periods(field, OTHERS), PLACES)
 
 
-def _at(field, period, count) -> Reading | None:
-    waves = search.waves_in(field, period)
-    for begin in lattice.beginnings(waves, count):
-        signs = lattice.signs_in(waves, begin)
-        size = float(np.linalg.norm(signs))
-        if size == 0: return None
-        number = code.decode(lattice.gathered(signs))
-        if number is None:
-            continue
-        z = float(signs @ lattice.spread(number)) / size
-        rate = false_positive(z)
-        if rate <= RATE:
-            return Reading(number, z / math.sqrt(len(signs)), rate)
-    return None
+def _best(field: search.Field, periods: Sequence[float], places: int) -> Reading | None:
+    found = []
+    for period in periods:
+        waves = search.waves_in(field, period)
+        found += [lattice.signs_in(waves, begin) for begin in lattice.beginnings(waves, places)]
+    numbers = code.decode(np.stack([lattice.gathered(signs) for signs in found]))
+    fits = [0.0 if n is None else _fit(signs, n) for signs, n in zip(found, numbers, strict=True)]
+    best = int(np.argmax(fits))
+    number, rate = numbers[best], false_positive(fits[best])
+    if number is None or rate > RATE:
+        return None
+    return Reading(number, fits[best] / math.sqrt(len(found[best])), rate)
 
 
-def false_positive(z: float) -> float:
-    return min(1.0, TRIES * 2.0**code.NUMBER_BITS * math.exp(-z * abs(z) / 2))
+def _fit(signs: NDArray[np.float32], number: int) -> float:
+    size = float(np.linalg.norm(signs))
+    return float(signs @ lattice.spread(number)) / size if size > 0 else 0.0
+
+
+def false_positive(fit: float) -> float:
+    return min(1.0, TRIES * 2.0**code.NUMBER_BITS * math.exp(-fit * abs(fit) / 2))

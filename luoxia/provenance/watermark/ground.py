@@ -15,9 +15,12 @@ from PIL import Image
 
 SHORTEST = 384  # pixels that the shorter side keeps at least
 CELL = 4
-PLAIN = 0.5  # levels: a cell whose standard deviation is less is plain
+PLAIN = 0.8  # levels: a cell whose standard deviation is less is plain
 PLAIN_SHARE = 0.4  # of the cells, in flat art
 FLAT_ART, TEXTURED, GROWTH, GREATEST = 1.5, 1.8, 0.18, 4.2  # levels
+SOFTEST, LOUDEST = 0.65, 1.35  # times as strong as in an opaque picture of 256 pixels
+PROMISED = 256
+WHITE = 250  # levels of luma: white paper, which loses the pattern when it is made brighter
 USUAL = 2.6  # levels: the strength's root mean square is no greater; 40.5 dB
 BAND = 1 << 21  # pixels of a band
 
@@ -65,17 +68,24 @@ def is_flat_art(texture: NDArray[np.float32]) -> bool:
     return float((texture < PLAIN).mean()) > PLAIN_SHARE
 
 
-def strength(work: Image.Image, texture: NDArray[np.float32]) -> Image.Image:
+def strength(work: Image.Image, texture: NDArray[np.float32], seen: float) -> Image.Image:
     """How strong the pattern may be at each place of a work picture: its root mean square in levels, mode "F".
 
     Texture hides it, an edge between plain grounds does not: a cell's texture counts as the least of its own and its
-    eight neighbours'. A large picture says everything more often, and may whisper.
+    eight neighbours'. A large picture says everything more often, and may whisper; one of which only the share ``seen``
+    is not transparent, or little is drawn on white, must speak up there.
     """
     least = np.pad(texture, 1, mode="edge")
     least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
     least = np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:])
     allowed = np.minimum((FLAT_ART if is_flat_art(texture) else TEXTURED) + GROWTH * least, GREATEST)
-    often = work.width * work.height / 256**2
-    loudness = min(1.0, max(0.65, often**-0.25))
-    loudness = min(loudness, USUAL / float(np.sqrt((allowed * allowed).mean())))
-    return Image.fromarray(allowed * np.float32(loudness)).resize(work.size, Image.Resampling.BILINEAR)
+    wide = np.asarray(Image.fromarray(allowed).resize(work.size, Image.Resampling.BILINEAR))
+    drawn = np.asarray(work) < WHITE
+    area = seen * drawn.size
+    wide = wide * np.where(drawn, _loudness(area * float(drawn.mean())), _loudness(area))
+    wide *= min(1.0, USUAL / float(np.sqrt((wide * wide).mean())))
+    return Image.fromarray(wide)
+
+
+def _loudness(area: float) -> np.float32:
+    return np.float32(min(LOUDEST, max(SOFTEST, (area / PROMISED**2 + 1e-9) ** -0.25)))

@@ -33,7 +33,8 @@ def mark(pixels: ground.Pixels, number: int) -> ground.Pixels:
     work = ground.work_picture(pixels, factor)
     texture = ground.textures(work)
     period = COARSE if ground.is_flat_art(texture) else FINE
-    strength = ground.strength(work, texture)
+    seen = float((pixels[..., 3] > 0).mean()) if pixels.shape[2] == 4 else 1.0
+    strength = ground.strength(work, texture, seen)
     waves = lattice.waves_of(number)
     marked = pixels.copy()
     columns = (np.arange(width) + 0.5) / (period * factor)

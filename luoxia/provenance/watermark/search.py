@@ -13,7 +13,7 @@ from PIL import Image
 from luoxia.provenance.watermark.lattice import REACH, VECTORS, Waves, turns
 
 FLOOR, STEEP = 0.2, 4.0  # levels of a slope: what is small on plain ground, what is an edge however steep
-SHORTEST_PERIOD, LONGEST_PERIOD = 26, 280
+SHORTEST_PERIOD, LONGEST_PERIOD = 26, 400
 PADDED = 2
 LOUDEST = 1.5  # medians: a wave counts no more than that
 

@@ -21,7 +21,6 @@ FLAT_ART, TEXTURED, GROWTH, GREATEST = 1.5, 1.8, 0.18, 4.2  # levels
 SOFTEST, LOUDEST = 0.65, 1.35  # times as strong as in an opaque picture of 256 pixels
 PROMISED = 256
 WHITE = 250  # levels of luma: white paper, which loses the pattern when it is made brighter
-USUAL = 2.6  # levels: the strength's root mean square is no greater; 40.5 dB
 BAND = 1 << 21  # pixels of a band
 
 Pixels = NDArray[np.uint8]
@@ -68,8 +67,19 @@ def is_flat_art(texture: NDArray[np.float32]) -> bool:
     return float((texture < PLAIN).mean()) > PLAIN_SHARE
 
 
-def strength(work: Image.Image, texture: NDArray[np.float32], seen: float) -> Image.Image:
-    """How strong the pattern may be at each place of a work picture: its root mean square in levels, mode "F".
+def seen_in(pixels: Pixels, factor: int) -> NDArray[np.float32]:
+    """How much of each place of the work picture is not wholly transparent: (H, W) of 0 to 1."""
+    height, width = pixels.shape[:2]
+    seen = Image.new("L", (-(-width // factor), -(-height // factor)), 255)
+    if pixels.shape[2] == 4:
+        for top, bottom in bands(height, width, factor):
+            band = Image.fromarray(np.where(pixels[top:bottom, :, 3] > 0, 255, 0).astype(np.uint8))
+            seen.paste(band.reduce(factor) if factor > 1 else band, (0, top // factor))
+    return np.asarray(seen, np.float32) / 255
+
+
+def strength(work: Image.Image, texture: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How strong the pattern may be at each place of a work picture: its root mean square in levels, (H, W).
 
     Texture hides it, an edge between plain grounds does not: a cell's texture counts as the least of its own and its
     eight neighbours'. A large picture says everything more often, and may whisper; one of which only the share ``seen``
@@ -78,13 +88,11 @@ def strength(work: Image.Image, texture: NDArray[np.float32], seen: float) -> Im
     least = np.pad(texture, 1, mode="edge")
     least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
     least = np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:])
-    allowed = np.minimum((FLAT_ART if is_flat_art(texture) else TEXTURED) + GROWTH * least, GREATEST)
-    wide = np.asarray(Image.fromarray(allowed).resize(work.size, Image.Resampling.BILINEAR))
-    drawn = np.asarray(work) < WHITE
-    area = seen * drawn.size
-    wide = wide * np.where(drawn, _loudness(area * float(drawn.mean())), _loudness(area))
-    wide *= min(1.0, USUAL / float(np.sqrt((wide * wide).mean())))
-    return Image.fromarray(wide)
+    plain = FLAT_ART if is_flat_art(texture) else TEXTURED
+    allowed = Image.fromarray(np.minimum(plain + GROWTH * least, GREATEST))
+    wide = np.asarray(allowed.resize(work.size, Image.Resampling.BILINEAR))
+    drawn = (np.asarray(work) < WHITE) & (seen > 0)
+    return wide * np.where(drawn, _loudness(float(drawn.sum())), _loudness(float(seen.sum())))
 
 
 def _loudness(area: float) -> np.float32:

@@ -14,9 +14,11 @@ from luoxia.provenance.watermark.marking import COARSE, FINE
 
 SMALLEST = 64  # pixels of a work picture's shorter side: below it nothing is looked for
 WIDEST = 2048  # pixels of a side of a work picture that are looked at
-USUAL, OTHERS, PLACES = (FINE, COARSE), 3, 2
-TRIES = len(USUAL) + OTHERS * PLACES  # codewords that are looked at in a picture, at most
-RATE = 1e-8
+USUAL = (FINE, COARSE)
+ALSO = tuple(period * scale for period in USUAL for scale in (0.5, 1.25, 1.5, 2.0))
+OTHERS, PLACES = 3, 2
+TRIES = len(USUAL) + (len(ALSO) + OTHERS) * PLACES  # codewords that are looked at in a picture, at most
+RATE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def read(pixels: ground.Pixels) -> Reading | None:
         return None
     work = ground.work_picture(pixels, ground.reduction(height, width))
     field = search.field_of(np.asarray(work, np.float32)[:WIDEST, :WIDEST])
-    return _best(field, USUAL, 1) or _best(field, search.periods(field, OTHERS), PLACES)
+    return _best(field, USUAL, 1) or _best(field, [*ALSO, *search.periods(field, OTHERS)], PLACES)
 
 
 def _best(field: search.Field, periods: Sequence[float], places: int) -> Reading | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import resolve
@@ -36,10 +35,6 @@ class FinetuneSettings(Settings):
     among the user's models. ``licence`` is the data's, in words. Every setting of value 0 follows from the data; ``epochs``
     says how often it is gone through where ``steps`` does not.
     """
-
-    left_open: ClassVar[tuple[str, ...]] = (
-        "steps", "batch_size", "accumulate", "learning_rate", "log_every", "sample_every", "checkpoint_every",
-    )  # fmt: skip
 
     steps: int = 0
     batch_size: int = 0

@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from luoxia.core.errors import UserError
 from luoxia.data.tokens import TokenSet
@@ -39,18 +38,6 @@ class GPTSettings(Settings):
     ``optimizer`` is adamw or muon; ``decay`` the weight decay of matrices. ``by_document``: no token sees another
     document's.
     """
-
-    left_open: ClassVar[tuple[str, ...]] = (
-        *(
-            "steps",
-            "batch_size",
-            "accumulate",
-            "learning_rate",
-            "log_every",
-            "sample_every",
-            "checkpoint_every",
-        ),
-    )
 
     steps: int = 0
     batch_size: int = 0

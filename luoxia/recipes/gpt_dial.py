@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from luoxia.core.errors import UserError
 from luoxia.data.tokens import TokenSet
 from luoxia.models.gpt import GPTConfig, parameter_count
-from luoxia.train.settings import Settings
+from luoxia.train.settings import Settings, parts
 
 OPTIMIZERS = ("adamw", "muon")
 PER_WEIGHT, EPOCHS = 20, 4
@@ -120,7 +120,7 @@ def completed(settings: GPTSettings, corpus: TokenSet, world: int = 1) -> GPTSet
         s,
         batch_size=rows,
         steps=steps,
-        accumulate=s.accumulate or _parts(rows, max(1, AT_ONCE // block_size)),
+        accumulate=s.accumulate or parts(rows, AT_ONCE // block_size),
         learning_rate=s.learning_rate or min(HIGHEST, float(f"{0.3118 * compute**-0.1250:.3g}")),
         warmup=s.warmup or max(1, steps // 20),
         half_life=s.half_life or max(1.0, 0.005 * steps * rows * world),
@@ -133,11 +133,6 @@ def completed(settings: GPTSettings, corpus: TokenSet, world: int = 1) -> GPTSet
 def _rows(wished: float, rows: int) -> int:
     """A power of two near ``wished``, which leaves ``LEAST_STEPS`` steps of the ``rows`` there are to see."""
     return 2 ** max(0, round(math.log2(max(1.0, min(wished, rows / LEAST_STEPS)))))
-
-
-def _parts(rows: int, at_once: int) -> int:
-    """The least number of equal parts of ``rows`` with no more than ``at_once`` each."""
-    return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= at_once)
 
 
 def budget(settings: GPTSettings, world: int = 1) -> int:

@@ -67,6 +67,13 @@ class Settings:
         return getattr(self, name) == 0 == getattr(type(self), name)
 
 
+def parts(batch_size: int, at_once: int) -> int:
+    """What to ``accumulate``: the least number of equal parts of a batch with no more than ``at_once`` each, or one each."""
+    return next(
+        n for n in range(1, batch_size + 1) if batch_size % n == 0 and batch_size // n <= max(1, at_once)
+    )
+
+
 def _refused(name: str, value: object, en: str, zh: str) -> UserError:
     return UserError(f"{name} is {value}; give {en}", f"{name} 为 {value}；请给{zh}")
 

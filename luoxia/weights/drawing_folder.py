@@ -33,7 +33,7 @@ from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.openai_dvae import OpenAIDVAE, OpenAIDVAEConfig
 from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import catalogue
-from luoxia.weights.catalogue import FACTS, place
+from luoxia.weights.catalogue import FACTS
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, TOKENIZER, RECIPE = 1, "drawing", "tokenizer.json", "recipe.json"
@@ -144,7 +144,7 @@ def find(name_or_path: str | Path) -> DrawingFolder:
     known = catalogue.CATALOGUE.get(name)
     if known is not None:
         return read(catalogue.verified(catalogue.find(name, "drawings")).parent, name)
-    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+    for folder in catalogue.folders(name):
         try:
             if (folder / FACTS).is_file():
                 return read(folder, folder.resolve().name)

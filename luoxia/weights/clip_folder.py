@@ -46,10 +46,9 @@ class CLIPFolder:
         """In float32 on the CPU, for looking alone; :class:`MalformedFileError` names the first layer that does not fit."""
         with torch.device("meta"):
             network = CLIP(self.config)
-        tensors = read_state_dict(self.weights, clip_huggingface.LARGEST)
+        tensors = read_state_dict(self.weights, clip_huggingface.LARGEST, self.prefix)
         if self.facts.get("published"):
             tensors = clip_huggingface.from_huggingface(tensors)
-        tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
         return fill(network, tensors, self.weights)
 
     @property

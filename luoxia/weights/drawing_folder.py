@@ -79,10 +79,8 @@ class Part:
                 f"{self.path.parent} does not describe a {self.kind}: {error}",
                 f"{self.path.parent} 未描述 {self.kind}：{error}",
             ) from error
-        tensors = read_state_dict(self.path)
-        if self.prefix:  # a run keeps every network in one file
-            tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
-        return fill(network, tensors, self.path)
+        # A run keeps every network in one file.
+        return fill(network, read_state_dict(self.path, prefix=self.prefix), self.path)
 
     def reader(self) -> CaptionTokenizer:
         """What makes tokens of captions for it."""

@@ -54,10 +54,8 @@ class StyleGANFolder:
             else:
                 network = StyleGAN(self.network)
         path = self.folder / WEIGHTS
-        tensors = read_state_dict(path)
-        if self.facts.get("run"):  # a run keeps every network in one file
-            tensors = {k[10:]: v for k, v in tensors.items() if k.startswith("generator.")}
-        return fill(network, tensors, path)
+        prefix = "generator." if self.facts.get("run") else ""  # a run keeps every network in one file
+        return fill(network, read_state_dict(path, prefix=prefix), path)
 
     def kept_directions(self) -> Path:
         """Where directions that were learned lie: with the model, or under a name of these very weights."""

@@ -48,9 +48,7 @@ class VerseFolder:
 
     def network(self) -> GPT:
         """In float32 on the CPU, not moving. Raises :class:`MalformedFileError` for what does not fit."""
-        tensors = read_state_dict(self.path, LARGEST)
-        if self.prefix:
-            tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
+        tensors = read_state_dict(self.path, LARGEST, self.prefix)
         with torch.random.fork_rng():
             network = GPT(self.config)
         filled: GPT = fill(network, tensors, self.path)  # type: ignore[assignment]

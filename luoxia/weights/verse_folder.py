@@ -48,11 +48,9 @@ class VerseFolder:
 
     def network(self) -> GPT:
         """In float32 on the CPU, not moving. Raises :class:`MalformedFileError` for what does not fit."""
-        tensors = read_state_dict(self.path, LARGEST, self.prefix)
-        with torch.random.fork_rng():
+        with torch.device("meta"):
             network = GPT(self.config)
-        filled: GPT = fill(network, tensors, self.path)  # type: ignore[assignment]
-        return filled
+        return fill(network, read_state_dict(self.path, LARGEST, self.prefix), self.path)
 
     @property
     def sha256(self) -> str:

@@ -135,6 +135,6 @@ def _rows(wished: float, rows: int) -> int:
     return 2 ** max(0, round(math.log2(max(1.0, min(wished, rows / LEAST_STEPS)))))
 
 
-def budget(settings: GPTSettings, world: int = 1) -> int:
-    """Tokens that a run of completed ``settings`` sees."""
-    return settings.steps * settings.batch_size * settings.block_size * world
+def budget(settings: GPTSettings) -> int:
+    """Tokens that a process sees in a run of completed ``settings``."""
+    return settings.steps * settings.batch_size * settings.block_size

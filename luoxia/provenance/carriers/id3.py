@@ -16,6 +16,7 @@ from luoxia.provenance.label import KEY, Label
 
 FORMATS = (".mp3",)
 LARGEST = 64 << 20  # a tag holds pictures too
+PADDING = 64  # zeros by which readers know that a frame was the last one
 UNSYNCHRONISED, EXTENDED, FOOTER = 0x80, 0x40, 0x10
 CODECS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 
@@ -52,6 +53,7 @@ def write(path: Path, label: Label) -> None:
     frames = b"".join([*kept, _frame(label, tag.version)])
     if len(frames) >= LARGEST:
         raise MalformedError("its ID3 tag is too large", "其 ID3 标签过大")
+    frames += bytes(PADDING)
     head = b"ID3" + bytes([tag.version, 0, 0]) + _seven(len(frames))
     splice(path, [Edit(0, tag.end, head + frames)])
 

@@ -26,9 +26,9 @@ def write(path: Path, label: Label) -> None:
     with path.open("rb") as file:
         data, found = _open(file)
     root = found[0]
-    edits = xmp.cuts(data, found[1:])
     prefix = f"{root.prefix}:" if root.prefix else ""
-    made = f"<{prefix}metadata>{xmp.rdf(label)}</{prefix}metadata>".encode()
+    made, shell = (f"<{prefix}metadata>{xmp.rdf(it)}</{prefix}metadata>".encode() for it in (label, None))
+    edits = [_wider(data, edit, shell) for edit in xmp.cuts(data, found[1:])]
     if root.is_empty:
         made = b">" + made + f"</{prefix}svg>".encode()
         edits.append(Edit(root.inside - 2, root.inside, made))
@@ -50,3 +50,12 @@ def _open(file: BinaryIO) -> tuple[bytes, list[Element]]:
     if not found or found[0].name[1] != "svg":
         raise not_a("SVG")
     return data, found
+
+
+def _wider(data: bytes, cut: Edit, shell: bytes) -> Edit:
+    """The cut, and with it all of the element that was put around the label here and would be left empty."""
+    middle = shell.index(b"></") + 1
+    head, tail = shell[:middle], shell[middle:]
+    if data.endswith(head, 0, cut.start) and data.startswith(tail, cut.end):
+        return Edit(cut.start - len(head), cut.end + len(tail), b"")
+    return cut

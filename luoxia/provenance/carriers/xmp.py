@@ -23,9 +23,10 @@ def packet(label: Label) -> bytes:
     ).encode()
 
 
-def rdf(label: Label) -> str:
-    """The RDF of the label, which stands in a packet or in the metadata of an SVG."""
-    return f'<rdf:RDF xmlns:rdf="{RDF}">{_description(label, "rdf")}</rdf:RDF>'
+def rdf(label: Label | None) -> str:
+    """The RDF of the label, which stands in a packet or in the metadata of an SVG; without one, what is left of it."""
+    inside = _description(label, "rdf") if label else _shell("rdf")
+    return f'<rdf:RDF xmlns:rdf="{RDF}">{inside}</rdf:RDF>'
 
 
 def labelled(old: bytes, label: Label) -> bytes:
@@ -41,7 +42,7 @@ def labelled(old: bytes, label: Label) -> bytes:
         return packet(label)
     home = homes[0]
     edits.append(Edit(home.close, home.close, _description(label, home.prefix).encode()))
-    return spliced(old, edits)
+    return spliced(old, edits).replace(_shell(home.prefix).encode(), b"")
 
 
 def without(old: bytes) -> bytes:
@@ -94,12 +95,19 @@ def _carries(element: Element) -> bool:
 
 
 def _description(label: Label, prefix: str) -> str:
+    head, tail = _tags(prefix)
+    return f"{head}<TC260:{KEY}>{escaped(label.to_json())}</TC260:{KEY}>{tail}"
+
+
+def _shell(prefix: str) -> str:
+    """What is left of a description when its label is cut out."""
+    return "".join(_tags(prefix))
+
+
+def _tags(prefix: str) -> tuple[str, str]:
     name = f"{prefix}:" if prefix else ""
     about = f'{prefix}:about=""' if prefix else f'xmlns:r="{RDF}" r:about=""'
-    value = escaped(label.to_json())
-    return (
-        f'<{name}Description {about} xmlns:TC260="{NAMESPACE}"><TC260:{KEY}>{value}</TC260:{KEY}></{name}Description>'
-    )
+    return f'<{name}Description {about} xmlns:TC260="{NAMESPACE}">', f"</{name}Description>"
 
 
 def _utf8(data: bytes) -> bytes:

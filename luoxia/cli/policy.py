@@ -74,7 +74,10 @@ def _print(policy: Policy) -> None:
     rows = [
         (say("policy", "策略"), policy.name),
         (say("mark for people", "显式标识"), f"{seen} {policy.mark}".strip()),
-        (say("label, watermark, credential in the file", "文件内的标识、水印与凭证"), yes if policy.embeds else no),
+        (
+            say("label, watermark, credential in the file", "文件内的标识、水印与凭证"),
+            yes if policy.embeds else no,
+        ),
         (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
     ]
     if policy.reason:

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT = 0.12  # seconds of a short tone; a long one has three, as in ITU-R M.1677
-TONES = ((1, 1), (3, 3), (1, 1), (1, 3))  # units of each tone and of the silence after it; A and I are three apart
+TONES = (
+    (1, 1),
+    (3, 3),
+    (1, 1),
+    (1, 3),
+)  # units of each tone and of the silence after it; A and I are three apart
 PITCH = 800.0  # Hz
 LOUDNESS = 0.25  # of full scale, -12 dB
 EDGE = 0.006  # seconds in which a tone comes and goes, so that it does not click
@@ -19,7 +24,10 @@ def rhythm(rate: int) -> NDArray[np.float32]:
         time = np.arange(round(tone * UNIT * rate)) / rate
         rise = np.minimum(1, np.minimum(time, time[-1] - time) / EDGE)
         envelope = 0.5 - 0.5 * np.cos(np.pi * rise)
-        pieces += [LOUDNESS * envelope * np.sin(2 * np.pi * PITCH * time), np.zeros(round(silence * UNIT * rate))]
+        pieces += [
+            LOUDNESS * envelope * np.sin(2 * np.pi * PITCH * time),
+            np.zeros(round(silence * UNIT * rate)),
+        ]
     return np.concatenate(pieces).astype(np.float32)
 
 

@@ -45,10 +45,13 @@ class Policy:
         try:
             check("ContentProducer", self.producer, empty=True)
         except LabelError as error:
-            raise UserError(f"the producer code: {error.text.en}", f"服务提供者编码：{error.text.zh}") from error
+            raise UserError(
+                f"the producer code: {error.text.en}", f"服务提供者编码：{error.text.zh}"
+            ) from error
         if not isinstance(self.reason, str) or len(self.reason) > LONGEST:
             raise UserError(
-                f"a reason is a text of {LONGEST} characters at most", f"理由应为不超过 {LONGEST} 个字符的文字"
+                f"a reason is a text of {LONGEST} characters at most",
+                f"理由应为不超过 {LONGEST} 个字符的文字",
             )
         if self.name == "off" and not self.reason.strip():
             raise UserError(

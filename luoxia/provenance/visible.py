@@ -109,7 +109,7 @@ def _lettered(height: int, width: int, text: str, place: Place | None) -> Letter
     h, w = letters.shape
     margin = round(0.25 * size)
     left, top, right, bottom = place or (margin, margin, width - margin, height - margin)
-    if not (0 <= left and 0 <= top and right <= width and bottom <= height):
+    if not (left >= 0 and top >= 0 and right <= width and bottom <= height):
         raise UserError(
             f"the place for the mark, {place}, reaches out of the picture of {width} x {height}",
             f"标识区域 {place} 超出 {width} x {height} 的图片",
@@ -134,7 +134,7 @@ def _letters(text: str, size: int) -> NDArray[np.float32]:
     from PIL import Image, ImageDraw
 
     font = _font(size)
-    missing = sorted({character for character in text if not font.getmask(character).getbbox()} - {" "})
+    missing = sorted(set(text) - _characters())
     if missing or not text.strip():
         raise UserError(
             f"the mark's font has no {' '.join(missing)!r}; it has ASCII and words such as AI生成",
@@ -144,6 +144,13 @@ def _letters(text: str, size: int) -> NDArray[np.float32]:
     image = Image.new("L", (right - left + 1, bottom - top + 1))
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
     return np.asarray(image, np.float32) / 255
+
+
+@lru_cache(maxsize=1)
+def _characters() -> frozenset[str]:
+    """What the font has letters for."""
+    beyond_ascii = FONT.with_name("characters.txt").read_text(encoding="utf-8").strip()
+    return frozenset(beyond_ascii) | frozenset(map(chr, range(0x20, 0x7F)))
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from luoxia.core.errors import UserError
-from luoxia.provenance.carriers.markup import Element, elements
+from luoxia.provenance.carriers.markup import Element, elements, escaped
 from luoxia.provenance.carriers.splicing import Edit, spliced
 from luoxia.provenance.visible import SHARE
 
@@ -61,7 +61,7 @@ def mark(svg: str, text: str) -> str:
             letters.append(f'<{_p(root)}path transform="{place}" d="{path}" fill="#fff" style="{style}"/>')
         at += width_of * scale
     shown = "display:inline!important;visibility:visible!important;opacity:1!important"
-    group = f'<{_p(root)}g style="{shown}" aria-label="{text}">{plate}{"".join(letters)}</{_p(root)}g>'.encode()
+    group = f'<{_p(root)}g style="{shown}" aria-label="{escaped(text)}">{plate}{"".join(letters)}</{_p(root)}g>'.encode()
     if root.is_empty:
         edit = Edit(root.inside - 2, root.inside, b">" + group + f"</{_p(root)}svg>".encode())
     else:

@@ -37,7 +37,9 @@ def test_both_forms_come_back(label: Label) -> None:
 @pytest.mark.parametrize(
     "value", ["", "a b", "落霞", "a\\", "a\n", "a\x00", "\u202e", "a\x7f", "x" * (LONGEST + 1), 7, None]
 )
-@pytest.mark.parametrize("field", ["label", "content_producer", "produce_id", "content_propagator", "propagate_id"])
+@pytest.mark.parametrize(
+    "field", ["label", "content_producer", "produce_id", "content_propagator", "propagate_id"]
+)
 def test_what_annex_e_does_not_allow_cannot_be_made(field: str, value: object) -> None:
     with pytest.raises(LabelError, match=NAMES[field]):
         Label(**{**dict.fromkeys(NAMES, "1"), field: value})  # type: ignore[arg-type]

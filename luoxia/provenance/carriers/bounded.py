@@ -10,7 +10,7 @@ from luoxia.core.language import Text
 from luoxia.provenance.label import Label, LabelError
 
 PACKET = 1 << 20  # bytes of metadata that are looked at in one place
-PARTS = 1_000_000  # chunks, boxes or segments that are walked
+PARTS = 250_000  # chunks, boxes or segments that are walked
 
 
 class MalformedError(UserError):

@@ -56,13 +56,16 @@ def write(path: Path, label: Label) -> None:
         with path.open("rb") as old, beside.open("xb+") as new:
             demuxer = DEMUXERS.get(muxer, muxer)
             with (
-                av.open(old, "r", format=demuxer) as source,
+                av.open(old, "r", format=demuxer, metadata_errors="replace") as source,
                 av.open(new, "w", format=muxer, options=options) as made,
             ):
                 _copy(source, made, label)
         os.replace(beside, path)
-    except av.FFmpegError as error:
-        raise MalformedError(f"FFmpeg cannot copy it ({error.strerror})", f"FFmpeg 无法复制它（{error.strerror}）") from error
+    except (av.FFmpegError, ValueError) as error:  # ValueError: a stream that FFmpeg cannot make out
+        if isinstance(error, UserError):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
+        raise MalformedError(f"FFmpeg cannot copy it ({reason})", f"FFmpeg 无法复制它（{reason}）") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -73,7 +76,7 @@ def _copy(source: InputContainer, made: OutputContainer, label: Label) -> None:
     made.metadata.update(_without_label(source.metadata))
     for stream in source.streams:
         if stream.type not in ("video", "audio", "subtitle"):
-            raise UserError(
+            raise MalformedError(
                 f"it holds a stream of {stream.type or 'an unknown kind'}, which would be lost; take it out first",
                 f"它含有 {stream.type or '未知类型'} 流，写入标识会丢失该流；请先将其移除",
             )

@@ -97,7 +97,8 @@ def _blocks(source: Source) -> Iterator[Block]:
                 source.seek(begin)
                 if end - begin > PACKET:
                     raise MalformedError(
-                        f"the XMP at byte {start} is more than is read", f"第 {start} 字节处的 XMP 超过读取上限"
+                        f"the XMP at byte {start} is more than is read",
+                        f"第 {start} 字节处的 XMP 超过读取上限",
                     )
                 data = source.read(end - begin)
             yield Block(kind, start, end, name, data)

@@ -65,7 +65,9 @@ def _tag(source: Source) -> Tag | None:
         return None
     version, flags = head[3], head[5]
     if version not in (2, 3, 4):
-        raise MalformedError(f"its tag is ID3v2.{version}, which is not known", f"其标签版本 ID3v2.{version} 未知")
+        raise MalformedError(
+            f"its tag is ID3v2.{version}, which is not known", f"其标签版本 ID3v2.{version} 未知"
+        )
     size = _from_seven(head[6:])
     data = source.read(size, LARGEST)
     end = source.at + (10 if flags & FOOTER and version == 4 else 0)

@@ -76,9 +76,11 @@ def _parsed(block: str) -> Label:
         if not line.strip():
             continue
         if found is None or found[2] in values:
-            raise LabelError(f"the label has a line {line.strip()[:40]!r}", f"标识中有一行 {line.strip()[:40]!r}")
+            raise LabelError(
+                f"the label has a line {line.strip()[:40]!r}", f"标识中有一行 {line.strip()[:40]!r}"
+            )
         values[found[2]] = _value(found[3])
-    return Label.from_object({name: "" for name in ("ReservedCode1", "ReservedCode2")} | values)
+    return Label.from_object(dict.fromkeys(("ReservedCode1", "ReservedCode2"), "") | values)
 
 
 def _value(text: str) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from luoxia.core.errors import UserError
-from luoxia.provenance.carriers.bounded import MalformedError, Reading, not_a, reading
+from luoxia.provenance.carriers.bounded import MalformedError, Reading, cut_short, not_a, reading
 from luoxia.provenance.label import KEY, Label
 
 FORMATS = (".pdf",)
-LARGEST = 256 << 20  # bytes of a document that is rewritten, which takes memory
+LARGEST = 256 << 20  # bytes of a document, which pypdf may take into memory whole
+END = 64 << 10  # bytes at the end of a document in which its end must be marked
 NAME = f"/{KEY}"
 
 
@@ -33,10 +34,6 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 def write(path: Path, label: Label) -> None:
     from pypdf import PdfReader, PdfWriter
 
-    if path.stat().st_size > LARGEST:
-        raise MalformedError(
-            f"documents of more than {LARGEST >> 20} MiB are not written", f"不写入超过 {LARGEST >> 20} MiB 的文档"
-        )
     beside = path.with_name(f"{path.name}.labelled")
     try:
         with path.open("rb") as file, beside.open("xb") as new:
@@ -53,6 +50,15 @@ def write(path: Path, label: Label) -> None:
 def _check(file: BinaryIO) -> None:
     if b"%PDF-" not in file.read(1024):
         raise not_a("PDF")
+    size = file.seek(0, 2)
+    if size > LARGEST:
+        raise MalformedError(
+            f"documents of more than {LARGEST >> 20} MiB are not read",
+            f"不读取超过 {LARGEST >> 20} MiB 的文档",
+        )
+    file.seek(max(0, size - END))
+    if b"startxref" not in file.read(END):  # pypdf would look for it through all of the file
+        raise cut_short(size)
     file.seek(0)
 
 

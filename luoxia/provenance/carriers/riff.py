@@ -43,19 +43,9 @@ class Chunk:
     data: bytes
 
 
-@dataclass(frozen=True)
-class Form:
-    """``form`` is WEBP or WAVE; ``end`` is where the chunks end, by the head of the file."""
-
-    form: bytes
-    is_long: bool
-    end: int
-    chunks: list[Chunk]
-
-
 def labels(file: BinaryIO) -> Iterator[Reading]:
     source = Source(file)
-    form, _, _ = _head(source)
+    form, _ = _head(source)
     for chunk in _chunks(source):
         where = f"RIFF {chunk.kind.decode('latin-1')} at byte {chunk.start}"
         if form == WEBP and chunk.kind == XMP:
@@ -67,7 +57,7 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 def write(path: Path, label: Label) -> None:
     with path.open("rb") as file:
         source = Source(file)
-        form, is_long, size = _head(source)
+        form, is_long = _head(source)
         found = list(_chunks(source))
     if is_long:
         raise MalformedError(
@@ -75,10 +65,10 @@ def write(path: Path, label: Label) -> None:
             "它采用超过 4 GB 的 RF64 形式，只能读取不能写入；请改存为 FLAC",
         )
     edits = _webp(found, label) if form == WEBP else _wave(found, label)
-    growth = sum(len(edit.new) - (edit.end - edit.start) for edit in edits)
-    if size + growth >= UNKNOWN:
+    size = source.size - 8 + sum(len(edit.new) - (edit.end - edit.start) for edit in edits)
+    if size >= UNKNOWN:
         raise MalformedError("with the label it would be larger than 4 GB", "加上标识后将超过 4 GB")
-    splice(path, [Edit(4, 8, struct.pack("<I", size + growth)), *edits])
+    splice(path, [Edit(4, 8, struct.pack("<I", size)), *edits])
 
 
 def framed(kind: bytes, data: bytes) -> bytes:
@@ -124,12 +114,12 @@ def _extended(first: Chunk) -> bytes:
     return framed(EXTENDED, bytes([alpha | HAS_XMP, 0, 0, 0]) + sides)
 
 
-def _head(source: Source) -> tuple[bytes, bool, int]:
-    """The form, whether it is the one for more than 4 GB, and the size that the head tells."""
-    riff, size, form = struct.unpack("<4sI4s", source.read(12))
+def _head(source: Source) -> tuple[bytes, bool]:
+    """The form, and whether it is the one for more than 4 GB."""
+    riff, _, form = struct.unpack("<4sI4s", source.read(12))
     if riff not in (b"RIFF", b"RF64") or form not in (WEBP, WAVE):
         raise not_a("WAV or WebP")
-    return form, riff == b"RF64", size
+    return form, riff == b"RF64"
 
 
 def _chunks(source: Source) -> Iterator[Chunk]:
@@ -138,6 +128,8 @@ def _chunks(source: Source) -> Iterator[Chunk]:
         source.part()
         start = source.at
         kind, length = struct.unpack("<4sI", source.read(8))
+        if not all(0x20 <= letter < 0x7F for letter in kind):
+            raise broken(start)
         if kind == b"ds64":
             long_data = struct.unpack_from("<Q", source.read(min(length, 64)), 8)[0] if length >= 16 else 0
         if kind == b"data" and length == UNKNOWN:

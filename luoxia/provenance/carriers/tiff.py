@@ -56,7 +56,8 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 
 
 def write(path: Path, label: Label) -> None:
-    edits, old = [], b""
+    edits: list[Edit] = []
+    old, start, end = b"", 0, 0
     with path.open("rb") as file:
         source = Source(file)
         directory = _first(source)
@@ -66,6 +67,9 @@ def write(path: Path, label: Label) -> None:
             edits.append(Edit(start, end, bytes(end - start)))
         size = source.size
     packet = xmp.labelled(old, label) if old else xmp.packet(label)
+    if edits and len(packet) <= end - start:
+        splice(path, [Edit(start, end, packet.ljust(end - start))])
+        return
     packet += b" " * (-len(packet) % 2)
     place = size + size % 2  # values begin at even bytes
     home = place + len(packet)

@@ -143,7 +143,7 @@ def _letters(text: str, size: int) -> NDArray[np.float32]:
     left, top, right, bottom = (math.floor(v) for v in font.getbbox(text))
     image = Image.new("L", (right - left + 1, bottom - top + 1))
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +168,7 @@ def _plate(height: int, width: int, radius: int) -> NDArray[np.float32]:
     image = Image.new("L", (width * SAMPLES, height * SAMPLES))
     box = (0, 0, width * SAMPLES - 1, height * SAMPLES - 1)
     ImageDraw.Draw(image).rounded_rectangle(box, radius * SAMPLES, fill=255)
-    return np.asarray(image.reduce(SAMPLES), np.float32) / 255
+    return np.asarray(image.reduce(SAMPLES), np.float32) / np.float32(255)
 
 
 def _drawn(pixels: Pixels, lettering: Lettering, dark: bool, *, plate: bool) -> Pixels:

@@ -32,6 +32,7 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 
 def write(path: Path, label: Label) -> None:
     edits: list[Edit] = []
+    home = 4
     with path.open("rb") as file:
         for start, kind, data in _blocks(Source(file)):
             if kind & ~LAST == COMMENT:

@@ -43,6 +43,7 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 
 def write(path: Path, label: Label) -> None:
     import av
+    from av.error import FFmpegError
 
     muxer = MUXERS[path.suffix.lower()]
     options = {}
@@ -61,7 +62,7 @@ def write(path: Path, label: Label) -> None:
             ):
                 _copy(source, made, label)
         os.replace(beside, path)
-    except (av.FFmpegError, ValueError) as error:  # ValueError: a stream that FFmpeg cannot make out
+    except (FFmpegError, ValueError) as error:  # ValueError: a stream that FFmpeg cannot make out
         if isinstance(error, UserError):
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]

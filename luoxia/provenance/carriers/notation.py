@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from luoxia.provenance.carriers.bounded import MalformedError, Reading, Source, not_a, reading
 from luoxia.provenance.carriers.splicing import Edit, splice
@@ -84,15 +83,12 @@ def _members(text: str) -> Iterator[Member]:
         start = at
         if not text.startswith('"', at):
             raise _broken(at)
-        try:
-            name, at = scanstring(text, at + 1)
-        except ValueError as error:
-            raise _broken(at) from error
-        at = _after_blank(text, at)
+        name, end = _value(text, at)
+        at = _after_blank(text, end)
         if not text.startswith(":", at):
             raise _broken(at)
         begin = _after_blank(text, at + 1)
-        end = _value(text, begin)
+        _, end = _value(text, begin)
         at = _after_blank(text, end)
         if text.startswith(",", at):
             at = _after_blank(text, at + 1)
@@ -105,10 +101,10 @@ def _members(text: str) -> Iterator[Member]:
         raise _broken(at + 1)
 
 
-def _value(text: str, at: int) -> int:
-    """Where the value that begins at ``at`` ends."""
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at ``at``, and where it ends."""
     try:
-        return _DECODER.raw_decode(text, at)[1]
+        return _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:
         raise _broken(at) from error
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import struct
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from luoxia.core.errors import UserError
+from luoxia.core.language import Text
+from luoxia.server import sent
 
 if TYPE_CHECKING:
     import numpy as np
 
 PICTURE = 6 << 20  # bytes of one that a user sends
-BODY = PICTURE * 4 // 3 + (64 << 10)  # bytes of the request that carries it, in base64
+BODY = sent.body_of(PICTURE)  # bytes of the request that carries it, in base64
 
 
 def webp(picture: np.ndarray) -> bytes:
@@ -42,14 +41,5 @@ def framed(head: BaseModel, pictures: list[bytes]) -> bytes:
 
 
 def in_base64(text: str) -> bytes:
-    """What a user sent. Raises :class:`UserError` for what is no base64, or more than :data:`PICTURE`."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UserError("the picture is not base64", "图片不是 base64 编码") from error
-    if len(data) > PICTURE:
-        raise UserError(
-            f"the picture is larger than {PICTURE >> 20} MiB; make it smaller",
-            f"图片超过 {PICTURE >> 20} MiB；请缩小",
-        )
-    return data
+    """What a user sent. Raises :class:`~luoxia.core.errors.UserError` for what is no base64, or more than :data:`PICTURE`."""
+    return sent.in_base64(text, PICTURE, Text("the picture", "图片"), Text("make it smaller", "请缩小"))

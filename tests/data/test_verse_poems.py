@@ -69,6 +69,26 @@ def test_what_is_kept_is_simplified_and_told_apart(tmp_path: Path, monkeypatch: 
     assert {"白日依山尽", "处处闻啼鸟"} <= found.lines
 
 
+def test_originals_stand_before_those_who_quote_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Song lies first in the package, and one poem of the Tang lies there under two names."""
+    quoted = ["白日依山盡，明月照高樓。", "欲窮千里目，一片落江頭。"]
+    rows: dict[str, object] = {
+        "poet.song.0.json": [
+            {"id": "8", "author": "李龏", "title": "集句", "paragraphs": quoted},
+            {"id": "9", "author": "李龏", "title": "集句", "paragraphs": ["黃河入海流，更上一層樓。"]},
+        ],
+        "poet.tang.0.json": [
+            {"id": "0", "author": "朱斌", "title": "登樓", "paragraphs": GOOD},
+            {"id": "1", "author": "王之渙", "title": "登鸛雀樓", "paragraphs": GOOD},
+            {"id": "2", "author": "王之渙", "title": "雜", "paragraphs": ["大雅久不作，吾衰竟誰陳。"]},
+            *({"id": f"n{i}", "author": "無名氏", "title": "雜", "paragraphs": GOOD} for i in range(3)),
+        ],
+    }
+    found = poems.get(published(monkeypatch, tmp_path, rows))
+    assert [(p.author, p.title) for p in found.kept] == [("王之涣", "登鹳雀楼")]
+    assert found.left_out == {"form": 2, "again": 5}
+
+
 def test_what_was_prepared_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = published(monkeypatch, tmp_path, ROWS)
     first = poems.get(entry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from luoxia.core.errors import UnknownModelError, UserError
 from luoxia.core.language import Text
 from luoxia.server.draw.asks import Draw, FileAsk, PictureCodes, Vary, Wish
 from luoxia.server.easel import Superseded, SupersededError
+from luoxia.server.folders import Folders
 from luoxia.server.pictures import image
-from luoxia.server.shelf import Identity, Shelf, identity, use_threads
+from luoxia.server.shelf import Shelf, use_threads
 from luoxia.weights import catalogue
 
 if TYPE_CHECKING:
@@ -37,34 +37,9 @@ class Atelier:
     """May be used from several threads; what it hands out is read only."""
 
     def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
-        self._folders = {folder.resolve().name: folder for folder in folders}
+        self._folders = Folders(folders, "drawings", "drawing", file=_newest, read=_read, unknown=_unknown)
+        self.names, self.told = self._folders.names, self._folders.told
         self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
-        self._known: dict[str, tuple[Identity, DrawingFolder]] = {}
-        self._lock = threading.Lock()
-
-    def names(self) -> list[str]:
-        """Models that draw from words and are here: those that the server was started with, the catalogue's, then the
-        user's own."""
-        known = [e.id for e in catalogue.CATALOGUE.values() if e.kind == "drawings" and catalogue.is_here(e)]
-        own = [name for name in catalogue.own(["drawing"]) if name not in catalogue.CATALOGUE]
-        return list(dict.fromkeys([*self._folders, *known, *own]))
-
-    def told(self, model: str) -> DrawingFolder:
-        """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
-        from luoxia.weights import drawing_folder
-
-        if model not in self.names():
-            raise _unknown(model, self.names())
-        entry = catalogue.CATALOGUE.get(model)
-        folder = self._folders.get(model)
-        if folder is None:
-            folder = catalogue.path_of(entry).parent if entry else catalogue.place(model)
-        seen = identity(_newest(folder))
-        with self._lock:
-            known = self._known.get(model)
-            if known is None or known[0] != seen:  # its files' hashes are looked at once
-                known = self._known[model] = seen, drawing_folder.find(self._folders.get(model, model))
-            return known[1]
 
     def drawing(self, model: str) -> Drawing:
         """The model, ready to draw on the thread that asks for it."""
@@ -210,6 +185,12 @@ def _transparency(data: bytes) -> bytes | None:
     file = io.BytesIO()
     ImageOps.invert(alpha).save(file, "PNG")
     return file.getvalue()
+
+
+def _read(name_or_path: str | Path) -> DrawingFolder:
+    from luoxia.weights import drawing_folder
+
+    return drawing_folder.find(name_or_path)
 
 
 def _file(told: DrawingFolder) -> Path:

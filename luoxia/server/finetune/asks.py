@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from luoxia.server.fields import Incoming, whole_characters
 from luoxia.server.schemas import Bilingual
+from luoxia.server.sent import body_of
 
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
 FILE = 16 << 20  # bytes of a file of examples that comes over the wire
-BODY = FILE * 4 // 3 + (64 << 10)  # bytes of the request that carries it, in base64
+BODY = body_of(FILE)  # bytes of the request that carries it, in base64
 MOST_STEPS, MOST_RANK = 100_000, 256
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]

@@ -139,8 +139,10 @@ class Trainings:
         return found
 
     def one(self, name: str) -> TuneRun:
-        told = self._told(name)
-        rows, recipe = _rows(name), _json(place() / name / "recipe.json")
+        return self._run(name, self._told(name), _rows(name))
+
+    def _run(self, name: str, told: dict[str, Any], rows: list[dict[str, Any]]) -> TuneRun:
+        recipe = _json(place() / name / "recipe.json")
         settings = recipe.get("settings", {})
         step = max((int(row["step"]) for row in rows), default=0)
         state, steps = self._state(name, told), int(settings.get("steps") or told.get("steps") or 0)
@@ -161,10 +163,11 @@ class Trainings:
 
     def curves(self, name: str) -> TuneCurves:
         """With its losses, and what it answered before and after where it is done."""
+        told = self._told(name)
         rows, found = _rows(name), _json(place() / name / "evaluation.json")
         answers = found.get("tables", {}).get("answers_beside", []) if found else []
         return TuneCurves(
-            **self.one(name).model_dump(),
+            **self._run(name, told, rows).model_dump(),
             loss=_points(rows, "nats_per_token"),
             held_out=_points(rows, "held_out_nats_per_token"),
             scores={k: float(v) for k, v in found.items() if isinstance(v, int | float) and math.isfinite(v)},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import shutil
@@ -14,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home, write_atomically
+from luoxia.core.language import Text
+from luoxia.server import sent
 from luoxia.server.errors import NotFoundError
 from luoxia.server.finetune.asks import FILE, ExamplesRead, Turn
 from luoxia.server.schemas import Bilingual
@@ -38,16 +38,8 @@ def place() -> Path:
 
 def in_base64(text: str) -> bytes:
     """What a user sent. Raises :class:`UserError` for what is no base64, or more than :data:`FILE`."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UserError("the file is not base64", "文件不是 base64 编码") from error
-    if len(data) > FILE:
-        raise UserError(
-            f"the file is larger than {FILE >> 20} MiB; use `luoxia finetune` for it, or split it",
-            f"文件超过 {FILE >> 20} MiB；请改用 `luoxia finetune`，或拆分",
-        )
-    return data
+    way_out = Text("use `luoxia finetune` for it, or split it", "请改用 `luoxia finetune`，或拆分")
+    return sent.in_base64(text, FILE, Text("the file", "文件"), way_out)
 
 
 def keep(name: str, data: bytes, needed: Collection[str] = ()) -> ExamplesRead:

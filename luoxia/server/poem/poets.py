@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luoxia.core.errors import UnknownModelError, UserError
 from luoxia.server.easel import Superseded, SupersededError
+from luoxia.server.folders import Folders
 from luoxia.server.poem.asks import PoemAsk
-from luoxia.server.shelf import Identity, Shelf, identity, use_threads
-from luoxia.weights import catalogue
+from luoxia.server.shelf import Shelf, use_threads
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
@@ -29,33 +28,9 @@ class Poets:
     """May be used from several threads; what it hands out is read only."""
 
     def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
-        self._folders = {folder.resolve().name: folder for folder in folders}
+        self._folders = Folders(folders, KIND, KIND, file=_weights, read=_read, unknown=_unknown)
+        self.names, self.told = self._folders.names, self._folders.told
         self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
-        self._known: dict[str, tuple[Identity, VerseFolder]] = {}
-        self._lock = threading.Lock()
-
-    def names(self) -> list[str]:
-        """Models of verse that are here: those that the server was started with, the catalogue's, then the user's own."""
-        known = [e.id for e in catalogue.CATALOGUE.values() if e.kind == KIND and catalogue.is_here(e)]
-        own = [name for name in catalogue.own([KIND]) if name not in catalogue.CATALOGUE]
-        return list(dict.fromkeys([*self._folders, *known, *own]))
-
-    def told(self, model: str) -> VerseFolder:
-        """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
-        from luoxia.weights import verse_folder
-
-        if model not in self.names():
-            raise _unknown(model, self.names())
-        entry = catalogue.CATALOGUE.get(model)
-        folder = self._folders.get(model)
-        if folder is None:
-            folder = catalogue.path_of(entry).parent if entry else catalogue.place(model)
-        seen = identity(folder / verse_folder.WEIGHTS)
-        with self._lock:
-            known = self._known.get(model)
-            if known is None or known[0] != seen:  # its files' hashes are looked at once
-                known = self._known[model] = seen, verse_folder.find(self._folders.get(model, model))
-            return known[1]
 
     def model(self, name: str) -> VerseModel:
         """The model, ready to write on the thread that asks for it."""
@@ -81,6 +56,18 @@ class Poets:
         if superseded():
             raise SupersededError
         yield from model.writing(order, watch)
+
+
+def _weights(folder: Path) -> Path:
+    from luoxia.weights import verse_folder
+
+    return folder / verse_folder.WEIGHTS
+
+
+def _read(name_or_path: str | Path) -> VerseFolder:
+    from luoxia.weights import verse_folder
+
+    return verse_folder.find(name_or_path)
 
 
 def _file(told: VerseFolder) -> Path:

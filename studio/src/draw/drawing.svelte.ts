@@ -3,6 +3,7 @@ import type { Schemas } from '../api/client';
 import { Live } from '../api/live.svelte';
 import { Past } from '../history/past.svelte';
 import { Walk } from '../history/walk.svelte';
+import { secondsLeft } from '../parts/pace';
 import { language } from '../words/language.svelte';
 import { store, initialKnobs, whatOf, type DrawModel, type Drawn, type Head, type Order } from './order';
 
@@ -11,7 +12,6 @@ export const live = new Live<Schemas['DrawAsk'], Head>('/api/draw/live', ({ done
 export const EXAMPLE_ID = 'example';
 const EXAMPLE_SEED = 1;
 const IN_MEMORY = 40; // results whose pictures are kept, which can be had again of their codes
-const JUDGE_AFTER = 0.4; // seconds
 
 /** The pictures being drawn, and which result is shown. Drawing goes on while another page is looked at. */
 class DrawingDesk extends Walk<Drawn> {
@@ -120,9 +120,7 @@ class DrawingDesk extends Walk<Drawn> {
   }
 
   #count(began: number, { done, total }: Head): void {
-    const seconds = (performance.now() - began) / 1000;
-    const left = (seconds / Math.max(1, done)) * (total - done);
-    this.progress = { done, total, secondsLeft: seconds > JUDGE_AFTER && left > 1 ? left : null };
+    this.progress = { done, total, secondsLeft: secondsLeft(began, done, total) };
   }
 
   #end(result: Drawn): void {

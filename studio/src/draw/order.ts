@@ -1,8 +1,9 @@
 import type { Schemas } from '../api/client';
 import type { Item } from '../history/store';
 import { Store } from '../history/store';
+import { initialOf, knobsFrom, within, type Range } from '../parts/knobs';
 import { isSeed } from '../parts/seeds';
-import { record, text, within, type Range } from '../write/order';
+import { record, text } from '../write/order';
 
 export type DrawModel = Schemas['DrawModel'];
 export type Head = Schemas['DrawHead'];
@@ -45,7 +46,7 @@ export interface Drawn extends Order, Item {
 }
 
 export function initialKnobs(): Record<Knob, number> {
-  return Object.fromEntries(KNOBS.map((knob) => [knob, RANGES[knob].initial])) as Record<Knob, number>;
+  return initialOf(RANGES);
 }
 
 /** As the server takes it. A model without a CLIP has nothing to choose by, and draws no candidates. */
@@ -71,15 +72,11 @@ export function givenOf(codes: number[], free: boolean[]): number[] {
 /** An order out of storage, where an older version or a curious hand may have written anything. */
 export function orderFrom(value: unknown): Order {
   const from = record(value);
-  const knobs = record(from['knobs']);
   return {
     model: text(from['model']),
     prompt: text(from['prompt']),
     style: text(from['style']) || null,
-    knobs: Object.fromEntries(KNOBS.map((knob) => [knob, within(RANGES[knob], knobs[knob])])) as Record<
-      Knob,
-      number
-    >,
+    knobs: knobsFrom(RANGES, record(from['knobs'])),
     source: sourceFrom(record(from['source'])),
   };
 }

@@ -1,6 +1,7 @@
+import { originRows, type Row } from '../parts/origin';
 import type { Words } from '../words/en';
-import { language, dictionaries, type LanguageName } from '../words/language.svelte';
-import { duration, moment } from '../words/numbers';
+import { dictionaries, type LanguageName } from '../words/language.svelte';
+import { duration } from '../words/numbers';
 import { KNOBS, type DrawModel, type Drawn, type Knob } from './order';
 
 /** The style of a result, as its reader calls it; nothing where there is none. */
@@ -15,27 +16,14 @@ export function knobName(knob: Knob, { slider, draw }: Words): string {
 }
 
 /** The rows of a result's label. */
-export function labelRows(
-  result: Drawn,
-  model: DrawModel,
-  name: LanguageName,
-  tag: string,
-): { name: string; value: string; typed?: boolean }[] {
+export function labelRows(result: Drawn, model: DrawModel, name: LanguageName, tag: string): Row[] {
   const t = dictionaries[name];
-  const own = result.model === model.id;
   const { source } = result;
   const value = (knob: (typeof KNOBS)[number]): string => `${knobName(knob, t)} ${result.knobs[knob]}`;
   const knobs = KNOBS.filter((knob) => knob !== 'choice' || model.ranks);
   const told = result.told && result.told !== result.prompt;
   return [
-    {
-      name: t.madeBy,
-      value: own
-        ? [model.title, model.publisher, ...model.licence].filter(Boolean).join(' · ')
-        : result.model,
-    },
-    ...(result.at > 0 ? [{ name: t.madeAt, value: moment(result.at, tag) }] : []),
-    { name: t.seed, value: String(result.seed) },
+    ...originRows(result, model, name, tag),
     { name: t.settings, value: knobs.map(value).join(' · ') },
     ...(told ? [{ name: t.draw.told, value: result.told, typed: true }] : []),
     ...(source
@@ -51,14 +39,4 @@ export function labelRows(
       : []),
     ...(result.seconds === null ? [] : [{ name: t.draw.took, value: duration(result.seconds, tag) }]),
   ];
-}
-
-/** A name for a file, of the prompt, without what a file system may not like. */
-export function fileName(prompt: string, format: string): string {
-  const plain = prompt
-    .normalize('NFKC')
-    .replace(/[^\p{Letter}\p{Number}]+/gu, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 60);
-  return `${plain || language.words.draw.file}.${format}`;
 }

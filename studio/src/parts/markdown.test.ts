@@ -106,7 +106,10 @@ test.each([
   '|'.repeat(30_000),
   '**'.repeat(20_000),
 ])('takes bounded time for text %#', (text) => {
-  const start = performance.now();
-  parse(text);
-  expect(performance.now() - start).toBeLessThan(1000);
+  const times = [1, 2, 3].map(() => {
+    const start = performance.now();
+    parse(text);
+    return performance.now() - start;
+  });
+  expect(Math.min(...times)).toBeLessThan(1000); // the least: others may have had the processor meanwhile
 });

@@ -1,7 +1,8 @@
 import type { Schemas } from '../api/client';
 import { Store, type Item } from '../history/store';
+import { initialOf, knobsFrom, type Range } from '../parts/knobs';
 import { isSeed } from '../parts/seeds';
-import { record, text, within, type Range } from '../write/order';
+import { record, text } from '../write/order';
 
 export type PoemModel = Schemas['PoemModel'];
 export type Terms = Schemas['PoemTerms'];
@@ -46,7 +47,7 @@ export const FIRST_FORM = '七绝';
 export const FIRST_BOOK = '平水韵';
 
 export function initialKnobs(): Record<Knob, number> {
-  return Object.fromEntries(KNOBS.map((knob) => [knob, RANGES[knob].initial])) as Record<Knob, number>;
+  return initialOf(RANGES);
 }
 
 export function initialOrder(model = ''): Order {
@@ -73,7 +74,6 @@ export function askOf(order: Order, seed: number): Ask {
 /** An order out of storage, where an older version or a curious hand may have written anything. */
 export function orderFrom(value: unknown): Order {
   const from = record(value);
-  const knobs = record(from['knobs']);
   return {
     model: text(from['model']),
     theme: text(from['theme']),
@@ -83,10 +83,7 @@ export function orderFrom(value: unknown): Order {
     tones: from['tones'] !== false,
     acrostic: text(from['acrostic']),
     author: text(from['author']),
-    knobs: Object.fromEntries(KNOBS.map((knob) => [knob, within(RANGES[knob], knobs[knob])])) as Record<
-      Knob,
-      number
-    >,
+    knobs: knobsFrom(RANGES, record(from['knobs'])),
   };
 }
 

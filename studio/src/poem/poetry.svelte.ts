@@ -1,12 +1,12 @@
 import { isAbort, post, streamed, told } from '../api/client';
 import { Past } from '../history/past.svelte';
 import { Walk } from '../history/walk.svelte';
+import { secondsLeft } from '../parts/pace';
 import { EXAMPLE_THEME } from './content';
 import { askOf, initialOrder, store, type Event, type Order, type PoemModel, type Written } from './order';
 
 export const EXAMPLE_ID = 'example';
 const EXAMPLE_SEED = 1;
-const JUDGE_AFTER = 0.4; // seconds
 
 /** Drafts of the poems under way, from number `first` on, and how far they have come. */
 export interface Drafts {
@@ -125,10 +125,8 @@ class Poetry extends Walk<Written> {
   #hear(result: Written, { kind, poem, first, drafts, done, total }: Event, began: number): void {
     if (kind === 'poem' && poem) result.poems.push(poem);
     if (kind !== 'drafts') return;
-    const seconds = (performance.now() - began) / 1000;
-    const left = (seconds / Math.max(1, done)) * (total - done);
-    const secondsLeft = seconds > JUDGE_AFTER && left > 1 ? left : null;
-    this.drafts = { id: result.id, first: first ?? 0, lines: drafts ?? [], done, total, secondsLeft };
+    const left = secondsLeft(began, done, total);
+    this.drafts = { id: result.id, first: first ?? 0, lines: drafts ?? [], done, total, secondsLeft: left };
   }
 }
 

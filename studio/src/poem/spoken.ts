@@ -1,6 +1,7 @@
+import { originRows, type Row } from '../parts/origin';
 import type { Words } from '../words/en';
-import { dictionaries, language, type LanguageName } from '../words/language.svelte';
-import { duration, moment } from '../words/numbers';
+import { dictionaries, type LanguageName } from '../words/language.svelte';
+import { duration } from '../words/numbers';
 import { KNOBS, type Knob, type PoemModel, type Verdict, type Written } from './order';
 
 /** What a knob is called; some are known from writing and drawing. */
@@ -25,9 +26,8 @@ export function labelRows(
   model: PoemModel | undefined,
   name: LanguageName,
   tag: string,
-): { name: string; value: string; typed?: boolean }[] {
+): Row[] {
   const t = dictionaries[name];
-  const own = model && result.model === model.id;
   const kept = [
     result.form,
     [result.rhyme, result.rhymeClass].filter(Boolean).join(' '),
@@ -36,14 +36,7 @@ export function labelRows(
     ...KNOBS.map((knob) => `${knobName(knob, t)} ${result.knobs[knob]}`),
   ];
   return [
-    {
-      name: t.madeBy,
-      value: own
-        ? [model.title, model.publisher, ...model.licence].filter(Boolean).join(' · ')
-        : result.model,
-    },
-    ...(result.at > 0 ? [{ name: t.madeAt, value: moment(result.at, tag) }] : []),
-    { name: t.seed, value: String(result.seed) },
+    ...originRows(result, model, name, tag),
     ...(result.theme ? [{ name: t.poem.theme, value: result.theme, typed: true }] : []),
     ...(result.acrostic ? [{ name: t.poem.acrostic, value: result.acrostic, typed: true }] : []),
     { name: t.settings, value: kept.filter(Boolean).join(' · ') },
@@ -56,14 +49,4 @@ export function labelLine(result: Written, model: PoemModel | undefined, name: L
   const t = dictionaries[name];
   const title = model?.id === result.model ? model.title : result.model;
   return [t.aiGenerated, title, t.seedOf(String(result.seed))].join(' · ');
-}
-
-/** A name for a file, without what a file system may not like. */
-export function fileName(title: string): string {
-  const plain = title
-    .normalize('NFKC')
-    .replace(/[^\p{Letter}\p{Number}]+/gu, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 40);
-  return `${plain || language.words.poem.file}.txt`;
 }

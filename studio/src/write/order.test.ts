@@ -1,16 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { within } from '../parts/knobs';
 import { isSeed, LARGEST_SEED, rollSeed } from '../parts/seeds';
 import { en } from '../words/en';
-import {
-  choicesOf,
-  initialSampling,
-  orderFrom,
-  RANGES,
-  requestOf,
-  shapeProblem,
-  within,
-  type Order,
-} from './order';
+import { choicesOf, initialSampling, orderFrom, RANGES, requestOf, shapeProblem, type Order } from './order';
 
 const order: Order = {
   model: 'm',

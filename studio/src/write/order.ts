@@ -1,4 +1,5 @@
 import type { ChatRequest } from '../api/client';
+import { initialOf, knobsFrom, type Range } from '../parts/knobs';
 import type { Words } from '../words/en';
 
 /** Pairs shown to the model before the prompt. */
@@ -38,13 +39,6 @@ export interface Order {
 
 export type Knob = keyof Sampling;
 
-export interface Range {
-  min: number;
-  max: number;
-  step: number;
-  initial: number;
-}
-
 export const RANGES: Record<Knob, Range> = {
   max_tokens: { min: 16, max: 4096, step: 16, initial: 512 },
   temperature: { min: 0, max: 2, step: 0.05, initial: 0.3 },
@@ -57,13 +51,7 @@ export const RANGES: Record<Knob, Range> = {
 export const KNOBS = Object.keys(RANGES) as Knob[];
 
 export function initialSampling(): Sampling {
-  return Object.fromEntries(KNOBS.map((knob) => [knob, RANGES[knob].initial])) as unknown as Sampling;
-}
-
-/** The nearest value of the range; its initial one for what is no number. */
-export function within(range: Range, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return range.initial;
-  return Math.min(range.max, Math.max(range.min, value));
+  return initialOf(RANGES);
 }
 
 export function choicesOf(text: string): string[] {
@@ -120,7 +108,6 @@ function shapeFields({ kind, text }: Shape): Partial<ChatRequest> {
 /** An order out of storage, where an older version or a curious hand may have written anything. */
 export function orderFrom(value: unknown): Order {
   const from = record(value);
-  const sampling = record(from['sampling']);
   const shape = record(from['shape']);
   const kind = SHAPES.find((name) => name === shape['kind']) ?? 'none';
   return {
@@ -131,9 +118,7 @@ export function orderFrom(value: unknown): Order {
       user: text(record(item)['user']),
       assistant: text(record(item)['assistant']),
     })),
-    sampling: Object.fromEntries(
-      KNOBS.map((knob) => [knob, within(RANGES[knob], sampling[knob])]),
-    ) as unknown as Sampling,
+    sampling: knobsFrom(RANGES, record(from['sampling'])),
     shape: { kind, text: kind === 'none' ? '' : text(shape['text']) },
   };
 }

@@ -1,0 +1,1 @@
+function e(e,t,n){let r=(performance.now()-e)/1e3,i=r/Math.max(1,t)*(n-t);return r>.4&&i>1?i:null}export{e as t};

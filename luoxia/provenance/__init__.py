@@ -1,1 +1,1 @@
-"""How content says that it was made by AI: label, carriers, visible mark, policy. Imports core alone, and data.decoding."""
+"""How content says that AI made it: label, carriers, visible mark, policy. Imports core and data."""

@@ -130,6 +130,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + "".join(
         f'{BOMB}]><x xmlns:T="{xmp.NAMESPACE}"><T:AIGC>&m;</T:AIGC></x>',
         f'<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><x xmlns:T="{xmp.NAMESPACE}"><T:AIGC>&a;</T:AIGC></x>',
         f'<!DOCTYPE a [<!ENTITY % a SYSTEM "http://127.0.0.1/x"> %a;]><x xmlns:T="{xmp.NAMESPACE}"/>',
+        f'<!DOCTYPE x [<!ATTLIST x xmlns:T CDATA "{xmp.NAMESPACE}">]><x><T:AIGC>1</T:AIGC></x>',
         f'<x xmlns:T="{xmp.NAMESPACE}"><T:AIGC>',
         f'<x xmlns:T="{xmp.NAMESPACE}">' + "<T:AIGC>" * 5000,
         f'<x xmlns:T="{xmp.NAMESPACE}">' + "<T:AIGC/>" * 50_000 + "</x>",
@@ -137,7 +138,18 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + "".join(
         f'<x xmlns:T="{xmp.NAMESPACE}"><T:AIGC>\udcff</T:AIGC></x>',
         f'\0<x xmlns:T="{xmp.NAMESPACE}"/>',
     ],
-    ids=["entities", "a file", "an address", "cut short", "deep", "many", "long", "encoding", "zero"],
+    ids=[
+        "entities",
+        "a file",
+        "an address",
+        "attributes",
+        "cut short",
+        "deep",
+        "many",
+        "long",
+        "encoding",
+        "zero",
+    ],
 )
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_malformed_packets(suffix: str, packet: str, tmp_path: Path) -> None:

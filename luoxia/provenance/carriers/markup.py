@@ -78,7 +78,7 @@ def elements(data: bytes, wanted: Callable[[Element], bool]) -> list[Element]:
                 element.pieces.append(text[: LARGEST + 1])
 
     def refuse(*_: object) -> None:
-        raise MalformedError("its XML declares entities", "其 XML 声明了实体")
+        raise MalformedError("its XML declares entities or the like", "其 XML 声明了实体一类的内容")
 
     def doctype(_name: str, _system: str | None, _public: str | None, internal: bool) -> None:
         if internal:

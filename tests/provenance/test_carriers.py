@@ -166,6 +166,21 @@ def test_json_holds_it_as_a_member(tmp_path: Path) -> None:
     assert "[1, 2.50]" in path.read_text()
 
 
+def test_a_film_that_can_be_watched_while_it_is_fetched_stays_so(tmp_path: Path) -> None:
+    for name, first in (("a.mp4", True), ("a.mov", False)):
+        path = make(name, tmp_path)
+        carriers.write(path, LABEL)
+        data = path.read_bytes()
+        assert (data.index(b"moov") < data.index(b"mdat")) == first
+
+
+def test_a_name_is_not_taken_for_a_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = make("a.mp4", tmp_path).rename(tmp_path / "concat:b|c.mp4")
+    carriers.write(Path(path.name), LABEL)
+    assert [reading.label for reading in carriers.read(path)] == [LABEL]
+
+
 def test_plain_text_ends_with_it(tmp_path: Path) -> None:
     path = make("a.txt", tmp_path)
     carriers.write(path, LABEL)

@@ -10,6 +10,8 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from every_format import MAKERS, make, picture, png_bytes
 from hypothesis import HealthCheck, given, settings
@@ -199,6 +201,29 @@ def test_a_comment_of_exif_is_found_and_blotted_out(suffix: str, tmp_path: Path)
     with Image.open(path) as image:
         assert image.getexif()[0x010E] == "kept"
         assert image.getexif().get_ifd(0x8769)[0x9286].strip() == b"ASCII\0\0\0"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".m4a"])
+@pytest.mark.parametrize("flags", ["", "use_metadata_tags"])
+def test_a_label_under_another_key_of_a_film_is_found_and_gives_way(
+    suffix: str, flags: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    with av.open(path, "w", options={"movflags": flags} if flags else {}) as file:
+        file.metadata["comment"] = OTHER.to_json()
+        file.metadata["title"] = "kept"
+        stream = file.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    if suffix != ".mov" or flags:  # QuickTime's own form of a comment has no list
+        assert _labels(path) == [OTHER]
+    carriers.write(path, LABEL)
+    assert _labels(path) == [LABEL]
+    with av.open(path) as file:
+        assert file.metadata["title"] == "kept"
+        assert "comment" not in file.metadata
 
 
 RICH = (

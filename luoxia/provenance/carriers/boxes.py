@@ -18,6 +18,7 @@ XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 CONTAINERS = (b"moov", b"udta", b"meta")
 FIRST = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 DEEPEST = 8
+LABELS = (b'{"AIGC"', b'{"Label"')  # how a value that is meant to be a label begins
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,27 @@ def _walk(source: Source, start: int, end: int, depth: int) -> Iterator[Reading]
             yield from xmp.labels(source.read(box.end - box.inside), where)
         elif box.kind == b"keys":
             keys = list(_keys(source.read(box.end - box.inside)))
-        elif box.kind == b"ilst" and keys:
+        elif box.kind == b"ilst":
             yield from _items(source, box, keys)
 
 
 def _items(source: Source, within: Box, keys: list[bytes]) -> Iterator[Reading]:
     for item in _boxes(source, within.inside, within.end):
         number = int.from_bytes(item.kind)
-        if not 0 < number <= len(keys) or keys[number - 1].rpartition(b".")[2] != KEY.encode():
-            continue
+        key = keys[number - 1] if 0 < number <= len(keys) else b""
         for box in _boxes(source, item.inside, item.end):
-            if box.kind == b"data" and box.end - box.inside >= 8:
-                source.seek(box.inside + 8)
-                text = source.read(box.end - box.inside - 8).decode("utf-8", "replace")
-                yield reading(f"MP4 key {KEY} at byte {box.start}", text)
+            if box.kind != b"data" or box.end - box.inside < 8:
+                continue
+            source.seek(box.inside + 8)
+            length = box.end - box.inside - 8
+            named = key.rpartition(b".")[2] == KEY.encode()
+            head = source.read(min(length, 16))
+            # Some programs put the label under a key of another meaning, or under none.
+            if named or head.lstrip().startswith(LABELS):
+                text = (head + source.read(length - len(head))).decode("utf-8", "replace")
+                yield reading(
+                    f"MP4 key {KEY if named else item.kind.decode('latin-1')} at byte {box.start}", text
+                )
 
 
 def _keys(data: bytes) -> Iterator[bytes]:

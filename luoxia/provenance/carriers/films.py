@@ -51,9 +51,10 @@ def write(path: Path, label: Label) -> None:
         with path.open("rb") as file:
             streamed = boxes.is_index_first(file)
         options["movflags"] = "use_metadata_tags+faststart" if streamed else "use_metadata_tags"
-    beside = path.with_name(f"{path.name}.labelled")
+    # FFmpeg opens what it wrote once more by its name, in which a relative one could read as a protocol's.
+    beside = path.absolute().with_name(f"{path.name}.labelled")
     try:
-        # A path could name a protocol, and a list of files could name others: open files and one format each.
+        # Open files and one format each: a name could mean a protocol, and a list of files could mean others.
         with path.open("rb") as old, beside.open("xb+") as new:
             demuxer = DEMUXERS.get(muxer, muxer)
             with (
@@ -99,5 +100,7 @@ def _without_label(metadata: dict[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in metadata.items()
-        if key.upper() != KEY and key.lower() not in OF_THE_CONTAINER
+        if key.upper() != KEY
+        and key.lower() not in OF_THE_CONTAINER
+        and not value.lstrip().encode().startswith(boxes.LABELS)
     }

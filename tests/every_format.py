@@ -20,6 +20,12 @@ def _saved(**options: object) -> Callable[[Path], None]:
     return lambda path: picture().save(path, **options)  # type: ignore[arg-type]
 
 
+def seen_through(path: Path) -> None:
+    image = picture().convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(path, lossless=True)
+
+
 def animation(path: Path) -> None:
     frames = [picture(), picture().rotate(90), picture().rotate(180)]
     frames[0].save(path, save_all=True, append_images=frames[1:], loop=0, duration=80)
@@ -108,6 +114,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "a.jpg": _saved(),
     "a.webp": _saved(),
     "lossless.webp": _saved(lossless=True),
+    "alpha.webp": seen_through,
     "moving.webp": animation,
     "a.gif": animation,
     "a.tiff": _saved(),

@@ -105,6 +105,15 @@ def test_pillow_reads_the_packet(path: Path) -> None:
     assert [Label.parse(element.text) for element in found] == [SHARP]
 
 
+def test_what_is_transparent_is_told_to_readers_of_the_head_alone(tmp_path: Path) -> None:
+    for name, mode in (("alpha.webp", "RGBA"), ("lossless.webp", "RGB")):
+        path = make(name, tmp_path)
+        carriers.write(path, LABEL)
+        with Image.open(path) as image:
+            assert image.mode == mode
+        assert bool(path.read_bytes()[20] & 0x10) == (mode == "RGBA")  # RFC 9649, 2.7.1
+
+
 def test_pypdf_reads_it(tmp_path: Path) -> None:
     from pypdf import PdfReader
 

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, models, poem
+from luoxia.cli import clip, data, draw, face, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
 from luoxia.cli.plan import plan
@@ -64,6 +64,11 @@ app.add_typer(
     data.app,
     name="data",
     help=say("Check pictures and texts, and prepare them for training.", "检查图片与文本，并为训练做准备。"),
+)
+app.add_typer(
+    policy.app,
+    name="policy",
+    help=say("Which marks leave with what is made here.", "生成内容携带哪些标识。"),
 )
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(

@@ -40,6 +40,7 @@ def test_every_command_is_in_it() -> None:
             "luoxia poem",
             "luoxia clip",
             "luoxia data",
+            "luoxia policy",
             "luoxia models get",
             "luoxia models import",
             "luoxia models export",
@@ -63,5 +64,7 @@ def test_every_command_is_in_it() -> None:
             "luoxia data check",
             "luoxia data prepare",
             "luoxia data get",
+            "luoxia policy show",
+            "luoxia policy set",
         )
     ]

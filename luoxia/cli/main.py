@@ -15,6 +15,7 @@ import luoxia
 from luoxia.cli import clip, data, draw, face, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
+from luoxia.cli.history import history, show
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
@@ -77,6 +78,8 @@ app.command(help=say("Teach a text model by examples of how to answer.", "以作
 app.command(help=say("Measure what a training will cost here.", "测量一次训练在本机的开销。"))(plan)
 app.command(help=say("Measure what a run has come to.", "衡量一次训练的成果。"))(evaluate)
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)
+app.command(help=say("What was made here, and find it again.", "列出并查找在本机生成的作品。"))(history)
+app.command(help=say("What a creation was made from.", "查看一件作品的来历。"))(show)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

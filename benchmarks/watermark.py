@@ -212,9 +212,11 @@ def unmarked(count: int, portraits: list[Path], faces: list[Path]) -> Iterator[t
     def gradient() -> Pixels:
         y, x = np.mgrid[0:400, 0:500]
         a, b, c = draw.normal(0, 1, 3)
-        return np.clip(128 + a * x / 4 + b * y / 4 + 40 * c * np.sin(x * y / 9e4), 0, 255).astype(np.uint8)[
-            ..., None
-        ].repeat(3, 2)
+        return (
+            np.clip(128 + a * x / 4 + b * y / 4 + 40 * c * np.sin(x * y / 9e4), 0, 255)
+            .astype(np.uint8)[..., None]
+            .repeat(3, 2)
+        )
 
     def tiled() -> Pixels:
         period = int(draw.choice([30, 32, 60, 64, 75, 120, 128, 150, 300]))

@@ -78,7 +78,9 @@ def seen_in(pixels: Pixels, factor: int) -> NDArray[np.float32]:
     return np.asarray(seen, np.float32) / 255
 
 
-def strength(work: Image.Image, texture: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+def strength(
+    work: Image.Image, texture: NDArray[np.float32], seen: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """How strong the pattern may be at each place of a work picture: its root mean square in levels, (H, W).
 
     Texture hides it, an edge between plain grounds does not: a cell's texture counts as the least of its own and its

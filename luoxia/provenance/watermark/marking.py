@@ -68,7 +68,8 @@ def _heard(work, strength, seen, waves, period) -> Image.Image:
         louder = min(louder, MOST / max(rms, 1e-9))
         found = search.waves_in(search.field_of(np.clip(np.rint(work + louder * pattern), 0, 255)), period)
         fit = float((found * waves.conj()).real.sum() / (np.linalg.norm(found) + 1e-30)) * math.sqrt(2)
-        if DEBUG: print("fit", louder, fit, rms)
+        if DEBUG:
+            print("fit", louder, fit, rms)
         if fit >= CLEAR:
             break
     return Image.fromarray(strength * np.float32(louder))

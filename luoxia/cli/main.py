@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, models, poem, policy
+from luoxia.cli import clip, data, draw, face, keys, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
 from luoxia.cli.history import history, show
@@ -20,6 +20,7 @@ from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
 from luoxia.cli.train import train
+from luoxia.cli.verify import verify
 from luoxia.cli.words import misuse, say
 from luoxia.cli.write import INTERRUPTED, write
 from luoxia.core.errors import UserError
@@ -71,6 +72,14 @@ app.add_typer(
     name="policy",
     help=say("Which marks leave with what is made here.", "生成内容携带哪些标识。"),
 )
+app.add_typer(
+    keys.app,
+    name="keys",
+    help=say("The certificate that credentials are signed with.", "为凭证签名的证书。"),
+)
+app.command(
+    help=say("What files say of their origin, and whether it holds.", "查验文件声明的来源是否有效。")
+)(verify)
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
 app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(
     finetune

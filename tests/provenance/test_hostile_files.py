@@ -226,6 +226,24 @@ def test_a_label_under_another_key_of_a_film_is_found_and_gives_way(
         assert "comment" not in file.metadata
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".opus"])
+def test_keys_in_other_letters_and_of_streams_give_way(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    with av.open(path, "w", options={"movflags": "use_metadata_tags"} if suffix == ".mp4" else {}) as file:
+        stream = file.add_stream("libopus", rate=48000, layout="mono")
+        file.metadata["aigc"] = "old"
+        stream.metadata["Aigc"] = "older"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 48000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    carriers.write(path, LABEL)
+    assert _labels(path) == [LABEL]
+    with av.open(path) as file:
+        tags = [*file.metadata.items(), *file.streams[0].metadata.items()]
+    assert [value for key, value in tags if key.upper() == "AIGC"] == [LABEL.to_json()]
+
+
 RICH = (
     '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF '
     'xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description r:about="" '

@@ -16,6 +16,7 @@ from luoxia.cli import clip, data, draw, face, keys, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
 from luoxia.cli.history import history, show
+from luoxia.cli.lineage import lineage, replay
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
@@ -89,6 +90,12 @@ app.command(help=say("Measure what a run has come to.", "衡量一次训练的�
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)
 app.command(help=say("What was made here, and find it again.", "列出并查找在本机生成的作品。"))(history)
 app.command(help=say("What a creation was made from.", "查看一件作品的来历。"))(show)
+app.command(help=say("What a creation came from, and what came of it.", "查看一件作品的来源与衍生。"))(
+    lineage
+)
+app.command(help=say("Make a creation again, and tell how exact it is.", "重制一件作品，并说明吻合程度。"))(
+    replay
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -129,16 +129,16 @@ def _fault(row: sa.Row[Any], number: int, before: str) -> Text | None:
         holds = row.before == before and row.hash == link(before, row.body)
         facts = json.loads(row.body)
         same = (facts["number"], facts["what"], facts["subject"]) == (number, row.what, row.subject)
+        told = row_of(number, Creation.from_json(facts["facts"])) if row.what == CREATED else {}
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
-        holds = same = False
+        holds, same, told = False, False, {}
     if not (holds and same):
         return Text("the record is not the one that was written", "记录已不是当初所写的内容")
     if row.what != CREATED:
         return None if row.told is None else Text("a creation is told that none was", "列出了并不存在的作品")
     if row.told is None:
         return Text("the creation is missing from its table", "作品表中缺少该作品")
-    expected = row_of(number, Creation.from_json(facts["facts"]))
-    wrong = [name for name, value in expected.items() if name != "number" and getattr(row, name) != value]
+    wrong = [name for name, value in told.items() if name != "number" and getattr(row, name) != value]
     if wrong:
         return Text(
             f"the table of creations tells {', '.join(wrong)} differently",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -81,8 +83,7 @@ class Workspace:
         path = Path(creation.path).absolute()
         assert creation.file_sha256
         body = canonical(creation.to_json())
-        lock = _lock(creation.id)
-        with lock:
+        with held(creation.id):
             self._note(creation, path, unfinished.absolute(), body)
             try:
                 yield
@@ -92,7 +93,6 @@ class Workspace:
             with database.writing(self.engine) as connection:
                 self._insert(connection, creation, json.loads(body))
                 connection.execute(pending.delete().where(pending.c.id == creation.id))
-        Path(lock.lock_file).unlink(missing_ok=True)
 
     def append(self, what: str, subject: str, facts: Mapping[str, Any]) -> int:
         """Add another record to the chain, as of a refusal or a takedown; its number."""
@@ -198,42 +198,71 @@ class Workspace:
             connection.execute(pending.delete().where(pending.c.id == id))
 
     def _mend(self) -> list[str]:
-        """Finish or undo what processes of this machine that are no more left between note and record."""
+        """Finish or undo what processes of this machine that are no more left between note and record, and remove what
+        they left unfinished before."""
         query = sa.select(pending).where(pending.c.machine == platform.node())
         with database.reading(self.engine) as connection:
             rows = connection.execute(query).all()
-        return [row.id for row in rows if self._mended(row)]
+        mended = [row.id for row in rows if self._mended(row)]
+        for folder in _publishing().glob("L*/"):
+            with suppress(Timeout), held(folder.name, wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+        return mended
 
     def _mended(self, row: sa.Row[Any]) -> bool:
-        lock = _lock(row.id)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:  # its process is at work
-            return False
-        try:
-            with database.writing(self.engine) as connection:
-                found = connection.execute(pending.delete().where(pending.c.id == row.id))
-                if not found.rowcount:  # another process was faster
-                    return False
-                unfinished = Path(row.unfinished)
-                published = not unfinished.exists()  # the rename took it away
-                if published:
-                    facts = json.loads(row.body)
-                    self._insert(connection, Creation.from_json(facts), facts)
-                else:
-                    with suppress(OSError):
-                        unfinished.unlink()
+        with suppress(Timeout), held(row.id, wait=False), database.writing(self.engine) as connection:
+            found = connection.execute(pending.delete().where(pending.c.id == row.id))
+            if not found.rowcount:  # another process was faster
+                return False
+            creation = Creation.from_json(json.loads(row.body))
+            published = not Path(row.unfinished).exists() or _is(Path(row.path), creation.file_sha256)
+            if published:
+                self._insert(connection, creation, json.loads(row.body))
+            for rest in (Path(row.unfinished), beside(Path(row.path), row.id)):
+                with suppress(OSError):
+                    rest.unlink()
             return published
-        finally:
-            lock.release()
+        return False  # its process is at work
+
+
+def beside(path: Path, id: str) -> Path:
+    """Where a file that comes from another disk waits to be renamed to ``path``."""
+    return path.with_name(f".{id}.part")
+
+
+@contextmanager
+def held(id: str, *, wait: bool = True) -> Iterator[Path]:
+    """Hold ``id`` as long as its process lives: the system frees it, however the process ends. Its folder for unfinished
+    files, which is there when someone made it. Raises :class:`filelock.Timeout` unless ``wait``."""
+    folder = _publishing()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{id}.lock", timeout=-1 if wait else 0, is_singleton=True) as lock:
+        yield folder / id
+        if lock.lock_counter == 1:
             Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _lock(id: str) -> FileLock:
-    """Held as long as the process that publishes ``id`` lives: the system frees it, however the process ends."""
-    folder = home() / "publishing"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{id}.lock")
+@contextmanager
+def staged(id: str) -> Iterator[Path]:
+    """A folder for what is made of ``id`` before it is whole, gone at the end; a crash leaves it to the next opening."""
+    with held(id) as folder:
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publishing() -> Path:
+    return home() / "publishing"
+
+
+def _is(path: Path, sha256: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def _taken(id: str) -> UserError:

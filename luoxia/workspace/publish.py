@@ -6,10 +6,10 @@ then, in one stroke, the file's name and its record. Whatever fails leaves neith
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import secrets
-import tempfile
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from luoxia.workspace import content as contents
 from luoxia.workspace import encoding
 from luoxia.workspace.creation import Creation, now
 from luoxia.workspace.encoding import Content, Film, Pixels
-from luoxia.workspace.history import Workspace
+from luoxia.workspace.history import Workspace, beside, staged
 from luoxia.workspace.made_from import MadeFrom
 
 
@@ -77,23 +77,23 @@ def publish(
             return Published(
                 creation, sentence=chosen.sentence if chosen.shows("text") else "", warnings=warnings
             )
-        with _unfinished(path, suffix) as file:
+        if path is not None:
+            path = _writable(path)
+        with staged(id) as folder:
+            file = folder / f"creation{suffix}"
             encoding.write(_marked(content, made_from.kind, suffix, id, chosen, zone), file, quality)
             if chosen.embeds:
                 carriers.write(file, chosen.label(id))
                 if credential.signs(file):
                     credential.sign(file, _claim(id, made_from, title, tuple(parents)), keys.signer())
                 _read_back(file, content, id, chosen)
-            with file.open("rb+") as whole:
-                settle(whole)
-                digest = hashlib.file_digest(whole, "sha256").hexdigest()
-            creation = _creation(id, content, made_from, digest, path)
+            creation = _creation(id, content, made_from, _settled(file), path)
             if path is None:
                 data = file.read_bytes()
                 place.record(creation)
                 return Published(creation, data, warnings=warnings)
             with place.recording(creation, file):
-                put_in_place(file, path)
+                _moved(file, path, id)
         return Published(creation, warnings=warnings)
 
 
@@ -180,21 +180,41 @@ def _opened(workspace: Workspace | None) -> Iterator[Workspace]:
         yield own
 
 
-@contextmanager
-def _unfinished(path: Path | None, suffix: str) -> Iterator[Path]:
-    """A file of ours beside ``path``, or elsewhere where there is none; gone when the block ends."""
-    if path is None:
-        with tempfile.TemporaryDirectory(prefix="luoxia-") as folder:
-            yield Path(folder) / f"creation{suffix}"
-        return
+def _writable(path: Path) -> Path:
+    """The whole path, in a folder that is there and takes files: said before anything is made."""
     path = path.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{suffix}")
     try:
-        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield unfinished
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK) or path.is_dir():
+            raise PermissionError(errno.EACCES, "not allowed" if not path.is_dir() else "it is a folder")
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be written ({reason})", f"无法写入 {path}（{reason}）") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise _unwritten(path, error) from error
+    return path
+
+
+def _settled(file: Path) -> str:
+    """SHA-256 of a file that would survive a power cut."""
+    with file.open("rb+") as whole:
+        settle(whole)
+        return hashlib.file_digest(whole, "sha256").hexdigest()
+
+
+def _moved(file: Path, path: Path, id: str) -> None:
+    """Rename ``file`` to ``path``, by way of a neighbour where they lie on two disks."""
+    try:
+        try:
+            put_in_place(file, path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copyfile(file, beside(path, id))
+            _settled(beside(path, id))
+            put_in_place(beside(path, id), path)
+    except OSError as error:
+        beside(path, id).unlink(missing_ok=True)
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or type(error).__name__
+    return UserError(f"{path} cannot be written ({reason})", f"无法写入 {path}（{reason}）")

@@ -125,7 +125,7 @@ def _write_film(film: Film, path: Path) -> None:
     codec, options = CODECS.get(path.suffix.lower(), H264)
     fast = {"movflags": "faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
     with av.open(str(path), "w", options=fast) as file:
-        stream = None
+        stream: Any = None
         for frame in film.frames:
             if stream is None:
                 rate = Fraction(film.rate).limit_denominator(1001)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from luoxia.core.errors import MalformedFileError, UserError
-from luoxia.workspace.asked import Drawn, Faces, Poems, Writing
+from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
 from luoxia.workspace.content import Content
-from luoxia.workspace.made_from import MadeFrom, ModelUsed
+from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
 SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
@@ -80,6 +80,23 @@ def poem(made_from: MadeFrom) -> str:
 
 MAKERS: dict[str, Callable[[MadeFrom], Content]] = {"write": write, "draw": draw, "face": face, "poem": poem}
 ASKED = {"write": Writing, "draw": Drawn, "face": Faces, "poem": Poems}
+
+
+def told(
+    kind: str,
+    command: str,
+    model: str,
+    asked: Writing | Drawn | Faces | Poems | dict[str, Any],
+    *,
+    clip: str | None = None,
+    prompt: str = "",
+    seed: int | None = None,
+    parents: tuple[Parent, ...] = (),
+) -> MadeFrom:
+    """The record of what ``command``, one of :data:`MAKERS` or beginning with one, makes by ``model``."""
+    facts = asked if isinstance(asked, dict) else parameters(asked)
+    used = models_of(command.split()[0], model, clip)
+    return MadeFrom(kind, command, models=used, prompt=prompt, seed=seed, parameters=facts, parents=parents)
 
 
 def models_of(command: str, model: str, clip: str | None = None) -> tuple[ModelUsed, ...]:

@@ -20,7 +20,17 @@ import numpy as np
 from luoxia.core.errors import UserError
 from luoxia.core.folder import put_in_place, settle
 from luoxia.core.language import Text
-from luoxia.provenance import carriers, credential, ids, keys, notice, policy, visible, watermark
+from luoxia.provenance import (
+    carriers,
+    credential,
+    ids,
+    keys,
+    notice,
+    policy,
+    visible,
+    visible_vector,
+    watermark,
+)
 from luoxia.provenance.credential import Claim
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
@@ -117,10 +127,11 @@ def _marked(
 ) -> Content:
     """With the mark that people see, by policy, and the one in the pixels."""
     match content:
-        case str():
-            return (
-                notice.mark(content, suffix, chosen.sentence) if _shows(chosen, "text", suffix) else content
-            )
+        case str() if suffix == ".svg":
+            return visible_vector.mark(content, chosen.mark) if chosen.shows("picture") else content
+        case str():  # a sentence before JSON would break what reads it: its label is a field of its own
+            shown = chosen.shows("text") and suffix != ".json"
+            return notice.mark(content, suffix, chosen.sentence) if shown else content
         case Film():
             return content.marked(chosen.mark if chosen.shows("film") else "", zone)
         case np.ndarray():
@@ -128,11 +139,6 @@ def _marked(
             carries = chosen.embeds and min(seen.shape[:2]) >= watermark.PROMISED
             return watermark.mark(seen, ids.number_of(id)) if carries else seen
     return content
-
-
-def _shows(chosen: Policy, kind: str, suffix: str) -> bool:
-    """A sentence before JSON would break what reads it; its label is a field of its own."""
-    return chosen.shows(kind) and suffix not in (".json", ".svg")
 
 
 def _claim(id: str, made: MadeFrom, title: str, parents: tuple[Path, ...]) -> Claim:

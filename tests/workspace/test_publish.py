@@ -109,6 +109,15 @@ def test_a_text_leaves_labelled(tmp_path: Path, suffix: str, seen: bool) -> None
     assert "秋水" in written
 
 
+def test_a_drawing_leaves_with_the_mark_drawn(tmp_path: Path) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200"><path d="M0 0h300v200H0z"/></svg>'
+    publish.publish(svg, of("drawing"), tmp_path / "a.svg")
+    assert verify(tmp_path / "a.svg").outcome == HOLDS
+    written = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert written.count("<path") > 1
+    assert "M0 0h300v200H0z" in written
+
+
 def test_an_answer_is_recorded_and_told_beside_it() -> None:
     left = publish.publish("an answer", of("text", prompt="a question"))
     assert left.sentence == "本内容由人工智能生成。"

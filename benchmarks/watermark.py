@@ -1,6 +1,6 @@
 """What the unseen mark of pictures survives, what it costs, and whether it is ever seen where it is not.
 
-    python benchmarks/watermark.py [--photographs FOLDER] [--faces FOLDER] [--unmarked 10000] [--json out.json]
+    python benchmarks/watermark.py [--portraits FOLDER] [--faces FOLDER] [--unmarked 10000] [--json out.json]
 
 Kinds of pictures: photographs (two that scikit-learn carries, and crops of them), portraits and faces from folders of
 pictures where given, icons of the set `icons` where it was fetched, posters, dark, transparent, plain and text. Each is
@@ -232,7 +232,10 @@ def unmarked(count: int, portraits: list[Path], faces: list[Path]) -> Iterator[t
         assert stock is not None
         return icon(int(draw.integers(len(stock))), stock)
 
-    makers = [photograph, noise, plain, gradient, tiled, lambda: page(int(draw.integers(128, 600)), draw)]
+    def text() -> Pixels:
+        return page(int(draw.integers(128, 600)), draw)
+
+    makers = [photograph, noise, plain, gradient, tiled, text]
     if stock is not None:
         makers += [drawing] * 5
     if files:
@@ -280,12 +283,12 @@ def speed(rounds: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--portraits", type=Path)
     parser.add_argument("--faces", type=Path)
     parser.add_argument("--unmarked", type=int, default=10_000)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    portraits, faces = folder(given.photographs), folder(given.faces)
+    portraits, faces = folder(given.portraits), folder(given.faces)
 
     found = survival(portraits)
     kinds = list(found)

@@ -6,7 +6,8 @@ rotation, nor against someone who knows this code and wants it gone: the pattern
 
 from __future__ import annotations
 
-from luoxia.provenance.watermark.marking import LEAST, PROMISED, mark
+from luoxia.provenance.watermark.ground import PROMISED
+from luoxia.provenance.watermark.marking import LEAST, mark
 from luoxia.provenance.watermark.reading import Reading, read
 
 __all__ = ["LEAST", "PROMISED", "Reading", "mark", "read"]

@@ -8,6 +8,8 @@ no bit is spent on its end. Reading goes round the trellis three times and keeps
 
 from __future__ import annotations
 
+import binascii
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,9 +72,4 @@ def _traced(turned: NDArray[np.bool_], state: int) -> int | None:
 
 
 def _check(number: int) -> int:
-    register = 0xFFFF
-    for byte in number.to_bytes(NUMBER_BITS // 8, "big"):
-        register ^= byte << 8
-        for _ in range(8):
-            register = (register << 1 ^ 0x1021 if register & 0x8000 else register << 1) & 0xFFFF
-    return register
+    return binascii.crc_hqx(number.to_bytes(NUMBER_BITS // 8, "big"), 0xFFFF)

@@ -18,7 +18,7 @@ CELL = 4
 PLAIN = 0.8  # levels: a cell whose standard deviation is less is plain
 PLAIN_SHARE = 0.4  # of the cells, in flat art
 FLAT_ART, TEXTURED, GROWTH, GREATEST = 1.5, 1.8, 0.18, 4.2  # levels
-SOFTEST, LOUDEST = 0.65, 1.35  # times as strong as in an opaque picture of 256 pixels
+SOFTEST, LOUDEST = 0.65, 1.6  # times as strong as in an opaque picture of 256 pixels
 PROMISED = 256
 WHITE = 250  # levels of luma: white paper, which loses the pattern when it is made brighter
 BAND = 1 << 21  # pixels of a band
@@ -60,7 +60,8 @@ def textures(work: Image.Image) -> NDArray[np.float32]:
     height, width = (side // CELL * CELL for side in values.shape)
     cells = values[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL)
     mean = cells.mean((1, 3))
-    return np.sqrt(np.maximum((cells * cells).mean((1, 3)) - mean * mean, 0))
+    variance = (cells * cells).mean((1, 3)) - mean * mean
+    return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
 
 
 def is_flat_art(texture: NDArray[np.float32]) -> bool:
@@ -98,4 +99,5 @@ def strength(
 
 
 def _loudness(area: float) -> np.float32:
-    return np.float32(min(LOUDEST, max(SOFTEST, (area / PROMISED**2 + 1e-9) ** -0.25)))
+    often = area / PROMISED**2 + 1e-9
+    return np.float32(min(LOUDEST, max(SOFTEST, often ** (-0.25 if often > 1 else -0.4))))

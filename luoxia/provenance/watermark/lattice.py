@@ -14,6 +14,7 @@ Pilots, places and scrambling come from SHAKE-256: they are the same everywhere 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ COPIES = 2
 DATA = COPIES * code.SIGNS // 2  # waves that carry signs; those behind them are pilots
 STEPS = 192  # places along a tile's side where its beginning is looked for
 NAME = b"luoxia image watermark 1"
+# Pixels of a tile on the work picture: of textured pictures, of flat art, and of flat art on a transparent ground.
+FINE, COARSE, SPARSE = 60.0, 150.0, 120.0
 
 Waves = NDArray[np.complex64]
 
@@ -73,14 +76,14 @@ def pattern(waves: Waves, rows: NDArray[np.float64], columns: NDArray[np.float64
     grid = np.zeros((2 * REACH + 1, REACH + 1), np.complex64)
     grid[VECTORS[:, 0] + REACH, VECTORS[:, 1]] = waves
     grid *= np.sqrt(2 / (np.abs(waves) ** 2).sum())
-    down = turns(np.outer(rows, np.arange(-REACH, REACH + 1))) @ grid
-    across = turns(np.outer(np.arange(REACH + 1), columns))
+    down = turns(rows, np.arange(-REACH, REACH + 1)) @ grid
+    across = turns(np.arange(REACH + 1), columns)
     return np.concatenate([down.real, -down.imag], 1) @ np.concatenate([across.real, across.imag])
 
 
-def turns(angles: NDArray[np.float64]) -> Waves:
-    """exp(2 pi i a)."""
-    return np.exp(2j * np.pi * angles).astype(np.complex64)
+def turns(places: NDArray[Any], rates: NDArray[Any]) -> Waves:
+    """exp(2 pi i x f) for all places x (N,) and rates f (M,): (N, M)."""
+    return np.exp(2j * np.pi * places[:, None] * rates).astype(np.complex64)
 
 
 def beginnings(waves: Waves, count: int) -> list[tuple[float, float]]:
@@ -100,5 +103,5 @@ def beginnings(waves: Waves, count: int) -> list[tuple[float, float]]:
 
 def signs_in(waves: Waves, begin: tuple[float, float]) -> NDArray[np.float32]:
     """The scrambled soft signs (384,) that waves carry when the tile begins at ``begin`` (y, x in tiles)."""
-    turned = waves[:DATA] * turns(VECTORS[:DATA] @ np.array(begin))
-    return np.concatenate([turned.real, turned.imag])
+    turned = waves[:DATA] * np.exp(2j * np.pi * (VECTORS[:DATA] @ np.array(begin)))
+    return np.concatenate([turned.real, turned.imag]).astype(np.float32)

@@ -14,7 +14,8 @@ from luoxia.provenance.watermark.lattice import REACH, VECTORS, Waves, turns
 
 FLOOR, STEEP = 0.2, 4.0  # levels of a slope: what is small on plain ground, what is an edge however steep
 SHORTEST_PERIOD, LONGEST_PERIOD = 26, 400
-PADDED = 2
+HIGHEST = 0.36  # cycles per pixel: waves beyond are not looked for
+PADDED = 2  # times as many places in the spectrum as pixels, so that a wave between two is not missed
 LOUDEST = 1.5  # medians: a wave counts no more than that
 
 Field = NDArray[np.float32]
@@ -53,9 +54,9 @@ def waves_in(field: Field, period: float) -> Waves:
     height, width = field.shape
     ky = np.arange(-2 * REACH - 1, 2 * REACH + 2) / 2
     kx = np.arange(-1, 2 * REACH + 2) / 2
-    across = turns(np.outer(np.arange(width) + 0.5, -kx / period))
+    across = turns(np.arange(width) + 0.5, -kx / period)
     rows = field @ np.concatenate([across.real, across.imag], 1)
-    down = turns(np.outer(-ky / period, np.arange(height) + 0.5))
+    down = turns(-ky / period, np.arange(height) + 0.5)
     grid = down @ (rows[:, : len(kx)] + 1j * rows[:, len(kx) :])
     iy, ix = VECTORS[:, 0] + REACH, VECTORS[:, 1]
     power = np.abs(grid[::2, ::2]) ** 2  # half-way in both directions
@@ -75,24 +76,22 @@ def periods(field: Field, count: int) -> list[float]:
     phases, and with them the number and the place, do not matter to it.
     """
     height, width = (min(2048, 1 << (PADDED * side - 1).bit_length()) for side in field.shape)
-    reach = 0.36  # cycles per pixel
-    columns = int(width * reach) + 1
+    rows, columns = int(height * HIGHEST), int(width * HIGHEST) + 1
     part = field[:height, :width]
     spectrum = np.fft.rfft(part, width, axis=1)[:, :columns]
     spectrum = np.fft.fft(spectrum, height, axis=0)
-    rows = int(height * reach)
     spectrum = np.concatenate([spectrum[-rows:], spectrum[: rows + 1]])
     power = np.log(np.abs(spectrum) ** 2 + 1e-3).astype(np.float32)
     image = Image.fromarray(power)
     power -= np.asarray(image.reduce(16).resize(image.size, Image.Resampling.BILINEAR))
     np.clip(power, -3, 3, out=power)
-    step = 0.7 / (REACH * max(height, width))
-    rates = np.arange(1 / LONGEST_PERIOD, 1 / SHORTEST_PERIOD, step)
-    inside = (rates * REACH)[:, None] <= reach
-    y = np.rint(np.outer(rates * height, VECTORS[:, 0])).astype(np.int32)
-    x = np.rint(np.outer(rates * width, VECTORS[:, 1])).astype(np.int32)
+    # Neighbouring periods move the farthest wave by seven tenths of a place in the spectrum.
+    rates = np.arange(1 / LONGEST_PERIOD, 1 / SHORTEST_PERIOD, 0.7 / (REACH * max(height, width)))
+    y = np.rint((rates * height)[:, None] * VECTORS[:, 0]).astype(np.int32)
+    x = np.rint((rates * width)[:, None] * VECTORS[:, 1]).astype(np.int32)
     inside = (np.abs(y) <= rows) & (x < columns)
-    scores = np.where(inside, power[np.clip(y, -rows, rows) + rows, np.minimum(x, columns - 1)], 0).mean(1)
+    y, x = np.clip(y, -rows, rows) + rows, np.minimum(x, columns - 1)
+    scores = np.where(inside, power[y, x], 0).mean(1)
     found = []
     for _ in range(count):
         best = int(scores.argmax())

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, keys, models, poem, policy
+from luoxia.cli import clip, data, draw, face, jobs, keys, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
 from luoxia.cli.history import history, show
@@ -82,6 +82,9 @@ app.command(
     help=say("What files say of their origin, and whether it holds.", "查验文件声明的来源是否有效。")
 )(verify)
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
+app.add_typer(
+    jobs.app, name="jobs", help=say("Work that waits, runs or is done.", "等待、进行与完成的任务。")
+)
 app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(
     finetune
 )

@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 
-VERSIONS = ("1",)  # of the tables, oldest first
+VERSIONS = ("1", "2")  # of the tables, oldest first
 FILE = "workspace.db"
 BUSY_SECONDS = 30
 MIGRATING = 0x6C756F78  # names our lock among those of a PostgreSQL server
@@ -71,7 +71,8 @@ def opened(url: sa.URL | None = None) -> sa.Engine:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that may write; no other begins to until it has ended."""
+    """A transaction that may write. On SQLite no other begins to until it has ended; on PostgreSQL each of its statements
+    sees what others have committed, and the chain has a lock of its own."""
     with (
         plainly(engine.url),
         engine.connect().execution_options(luoxia_writes=True) as connection,
@@ -84,6 +85,8 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state of the database throughout."""
     with plainly(engine.url), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
@@ -103,7 +106,7 @@ def plainly(url: sa.URL) -> Iterator[None]:
 
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, isolation_level="REPEATABLE READ", connect_args={"connect_timeout": 10})
+        return sa.create_engine(url, connect_args={"connect_timeout": 10})
     try:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -43,7 +43,7 @@ class Workspace:
 
     def __init__(self, url: sa.URL | None = None) -> None:
         self.engine = database.opened(url)
-        self.mended = self._mend()
+        self.mended = self.mend()
 
     def __enter__(self) -> Workspace:
         return self
@@ -191,15 +191,18 @@ class Workspace:
         with database.writing(self.engine) as connection:
             if connection.execute(sa.select(creations.c.id).where(creations.c.id == creation.id)).first():
                 raise _taken(creation.id)
-            connection.execute(pending.insert(), row)
+            try:
+                connection.execute(pending.insert(), row)
+            except IntegrityError as error:  # another process is publishing it
+                raise _taken(creation.id) from error
 
     def _forget(self, id: str) -> None:
         with database.writing(self.engine) as connection:
             connection.execute(pending.delete().where(pending.c.id == id))
 
-    def _mend(self) -> list[str]:
+    def mend(self) -> list[str]:
         """Finish or undo what processes of this machine that are no more left between note and record, and remove what
-        they left unfinished before."""
+        they left unfinished before; ids of what was recorded."""
         query = sa.select(pending).where(pending.c.machine == platform.node())
         with database.reading(self.engine) as connection:
             rows = connection.execute(query).all()

@@ -103,3 +103,20 @@ pending = Table(  # what is between its record and its file's last rename
     Column("unfinished", Text, nullable=False),
     Column("body", Text, nullable=False),
 )
+
+jobs = Table(  # what dbos does not keep for people: what was asked, how far it is, why it failed
+    "jobs",
+    metadata,
+    Column("id", String(27), primary_key=True),  # that of the creation it is to publish
+    Column("work", String(40), nullable=False),
+    Column("asked", Text, nullable=False),  # canonical JSON
+    Column("queue", String(20), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("made", String(24), nullable=False),
+    Column("tries", Integer, nullable=False),  # times that somebody had it run anew; names its workflow
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),  # 1 where it is to stop
+    Column("error_en", Text, nullable=False),
+    Column("error_zh", Text, nullable=False),
+)

@@ -151,3 +151,26 @@ def test_help_and_the_package_do_without_a_database() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_of_the_first_version_is_brought_forward_with_what_it_holds(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = request.getfixturevalue("postgres") if kind == "postgresql" else None
+    whole = database.migrate
+    with monkeypatch.context() as old:
+        old.setattr(database, "VERSIONS", ("1",))
+        old.setattr(database, "migrate", lambda connection: whole(connection, "1"))
+        with Workspace(url) as workspace:
+            told = creation("秋水长天", parents=("L" + "0" * 26,))
+            workspace.record(told)
+            assert "jobs" not in sa.inspect(workspace.engine).get_table_names()
+    with Workspace(url) as workspace:
+        with database.reading(workspace.engine) as connection:
+            assert database.version_of(connection) == database.VERSIONS[-1]
+        assert "jobs" in sa.inspect(workspace.engine).get_table_names()
+        assert workspace.find(told.id).made_from.parents == told.made_from.parents
+        assert [row.id for row in workspace.list(search="秋水")] == [told.id]
+        workspace.record(creation("after", at=1))
+        assert workspace.check().fault is None

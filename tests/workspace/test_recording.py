@@ -14,6 +14,7 @@ from workspace_made import creation
 from luoxia.core.errors import UserError
 from luoxia.core.folder import put_in_place
 from luoxia.workspace import database
+from luoxia.workspace.creation import canonical
 from luoxia.workspace.history import Workspace
 
 PUBLISHER = """
@@ -101,6 +102,8 @@ def test_a_failure_while_publishing_leaves_no_record_and_the_file_to_its_writer(
     assert workspace.check().count == 0
     with workspace.recording(told, unfinished):
         put_in_place(unfinished, path)
+        with pytest.raises(UserError, match="already"):
+            workspace._note(told, path, unfinished, "{}")
     assert workspace.is_recorded(told.id)
     with pytest.raises(UserError, match="already"), workspace.recording(told, unfinished):
         pytest.fail("a second publishing of one id began")
@@ -114,3 +117,28 @@ def test_another_machines_publishing_is_not_ours_to_mend(workspace: Workspace, h
     with Workspace() as other:
         assert other.mended == []
         assert _pending(other) == 1
+
+
+def test_a_publishing_is_mended_while_others_record(either: Workspace, home: Path) -> None:
+    """Mending reads before it writes, and must see what was recorded meanwhile."""
+    import threading
+
+    for i in range(3):
+        told = creation(str(i), at=i, path=str(home / f"{i}.png"), file_sha256="f" * 64)
+        either._note(told, home / f"{i}.png", home / f"{i}.part", canonical(told.to_json()))
+    begin = threading.Barrier(2)
+
+    def record() -> None:
+        begin.wait()
+        for i in range(10):
+            either.record(creation(f"other {i}", at=100 + i))
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    begin.wait()
+    with Workspace(either.engine.url) as other:
+        thread.join()
+        mended = [*other.mended, *other.mend()]
+    assert len(mended) == 3
+    checked = either.check()
+    assert (checked.count, checked.fault) == (13, None)

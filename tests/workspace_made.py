@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from luoxia.workspace import content, ids
+from luoxia.provenance import ids
+from luoxia.workspace import content
 from luoxia.workspace.creation import Creation
 from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed, Parent
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from luoxia.core.errors import UserError
-from luoxia.workspace import ids
+from luoxia.provenance import ids
 from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed, Parent
 
 LARGEST = 1 << 20  # characters of a record; a prompt of a whole book still fits

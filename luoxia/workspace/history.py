@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
-from luoxia.workspace import chain, database, found_by, ids, origins
+from luoxia.provenance import ids
+from luoxia.workspace import chain, database, found_by, origins
 from luoxia.workspace.creation import Creation, canonical
 from luoxia.workspace.tables import creations, parents, pending
 

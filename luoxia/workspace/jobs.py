@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
-from luoxia.workspace import database, durable, ids
+from luoxia.provenance import ids
+from luoxia.workspace import database, durable
 from luoxia.workspace.creation import canonical, now
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.tables import creations, jobs

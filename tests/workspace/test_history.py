@@ -8,7 +8,8 @@ import pytest
 from workspace_made import SMALL, creation
 
 from luoxia.core.errors import UserError
-from luoxia.workspace import content, database, found_by, ids, origins
+from luoxia.provenance import ids
+from luoxia.workspace import content, database, found_by, origins
 from luoxia.workspace.creation import LARGEST, Creation
 from luoxia.workspace.history import Workspace
 

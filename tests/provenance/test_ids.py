@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from luoxia.core.errors import UserError
-from luoxia.workspace import ids
+from luoxia.provenance import ids
 
 
 def test_an_id_is_a_ulid_behind_an_L_and_sorts_by_its_time() -> None:

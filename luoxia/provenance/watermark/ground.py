@@ -76,7 +76,7 @@ def seen_in(pixels: Pixels, factor: int) -> NDArray[np.float32]:
         for top, bottom in bands(height, width, factor):
             band = Image.fromarray(np.where(pixels[top:bottom, :, 3] > 0, 255, 0).astype(np.uint8))
             seen.paste(band.reduce(factor) if factor > 1 else band, (0, top // factor))
-    return np.asarray(seen, np.float32) / 255
+    return np.asarray(seen, np.float32) / np.float32(255)
 
 
 def strength(

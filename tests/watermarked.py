@@ -119,6 +119,7 @@ CHANGES: dict[str, Change] = {
     "half by means": scaled(0.5, Image.Resampling.BOX),
     "double": scaled(2),
     "to 0.8": scaled(0.8),
+    "to 0.63": scaled(0.63),
     "left cropped": cropped(0.1, 0, 0, 0),
     "top cropped": cropped(0, 0.1, 0, 0),
     "right cropped": cropped(0, 0, 0.1, 0),

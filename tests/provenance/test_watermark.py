@@ -80,6 +80,12 @@ def test_what_is_transparent_stays_and_does_not_matter():
         assert watermark.read(flat).number == NUMBER
 
 
+def test_what_cannot_be_seen_cannot_be_marked():
+    nothing = np.zeros((256, 256, 4), np.uint8)
+    np.testing.assert_array_equal(watermark.mark(nothing, NUMBER), nothing)
+    assert watermark.read(nothing) is None
+
+
 @pytest.mark.parametrize("name", ["photograph", "drawing", "plain"])
 def test_the_last_mark_is_read(marked, name):
     again = watermark.mark(marked[name], 7)

@@ -122,15 +122,43 @@ class Order:
 
         check(self.out, self.size)
 
-    def drawn(self, drawing: Drawing, draw: Callable[..., Pictures]) -> None:
-        """Let ``draw`` make the pictures, with a bar of what is done, and keep them."""
-        from luoxia.cli.drawings import counted, keep
+    def drawn(
+        self,
+        drawing: Drawing,
+        draw: Callable[..., Pictures],
+        prompt: str | None,
+        command: str = "draw",
+        *,
+        parents: tuple[Path, ...] = (),
+        **more: object,
+    ) -> None:
+        """Let ``draw`` make the pictures, with a bar of what is done, and let them out."""
+        from luoxia.cli.drawings import Made, counted, keep
         from luoxia.generate.codes import Knobs
 
         knobs = Knobs(self.guidance, self.temperature, self.top_k, self.top_p)
         with counted(str(self.out)) as watch:
             made = draw(n=self.n, seed=self.seed, knobs=knobs, candidates=self.candidates, watch=watch)
-        keep(drawing, made, self.out, self.size, self.svg, self.each)
+        named = (
+            "model",
+            "clip",
+            "n",
+            "candidates",
+            "guidance",
+            "temperature",
+            "top_k",
+            "top_p",
+            "size",
+            "threads",
+        )
+        asked = {name: getattr(self, name) for name in named} | more
+        keep(
+            Made(drawing, made, command, asked, prompt or "", parents),
+            self.out,
+            self.size,
+            self.svg,
+            self.each,
+        )
 
     def styled(self, prompt: str | None) -> str | None:
         """The prompt with the style's word, in the prompt's language."""
@@ -171,7 +199,7 @@ def new(
     drawing = order.opened()
     text = order.styled(prompt) or ""
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
-    order.drawn(drawing, functools.partial(drawing.draw, text))
+    order.drawn(drawing, functools.partial(drawing.draw, text), text)
 
 
 @app.command(
@@ -208,7 +236,9 @@ def complete(
     from luoxia.generate.canvas import canvas
 
     on = canvas(data, drawing.size, mask=white, keep=keep)
-    order.drawn(drawing, functools.partial(drawing.complete, on, order.styled(prompt)))
+    text, given = order.styled(prompt), (picture, *([mask] if mask else []))
+    complete_ = functools.partial(drawing.complete, on, text)
+    order.drawn(drawing, complete_, text, "draw complete", parents=given, keep=keep)
 
 
 @app.command(help=say("Pictures like a given one.", "画出与给定图片相似的图片。"))
@@ -230,8 +260,9 @@ def vary(
     from luoxia.data.decoding import decode, fit
 
     pixels = fit(decode(data).image, drawing.size)
-    varied = functools.partial(drawing.vary, pixels, strength=strength, text=order.styled(prompt))
-    order.drawn(drawing, varied)
+    text = order.styled(prompt)
+    varied = functools.partial(drawing.vary, pixels, strength=strength, text=text)
+    order.drawn(drawing, varied, text, "draw vary", parents=(picture,), strength=strength)
 
 
 def _bytes(path: Path) -> bytes:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from luoxia.cli.door import leave, leave_picture
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
-from luoxia.core.folder import write_atomically
 from luoxia.core.images import form_of, grid
+from luoxia.core.language import Text
 from luoxia.core.progress import counter
 from luoxia.generate.drawing import Drawing, Pictures, Preview
+from luoxia.workspace.asked import parameters
+from luoxia.workspace.made_from import MadeFrom
 
 SIZES = (16, 2048)
 COLUMNS, GAP = 4, 8
@@ -31,6 +35,33 @@ def check(out: Path, size: int | None) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Made:
+    """Pictures, and what they were asked for: ``command`` as in "draw", ``asked`` with the options of that command."""
+
+    drawing: Drawing
+    pictures: Pictures
+    command: str
+    asked: Mapping[str, Any]
+    prompt: str
+    parents: tuple[Path, ...] = ()
+
+    def told(self, columns: int, one: int | None = None) -> MadeFrom:
+        """The record of the sheet, or of one of its pictures alone."""
+        from luoxia.workspace import makers
+        from luoxia.workspace.asked import Drawn
+
+        facts = dict(self.asked)
+        if self.command == "draw" and one is None:
+            facts = parameters(Drawn(**facts, columns=columns, gap=GAP))
+        command = self.command if one is None else f"{self.command} one"
+        facts |= {} if one is None else {"sample": int(self.pictures.numbers[one])}
+        model, clip = str(self.asked["model"]), self.asked["clip"]
+        return makers.told(
+            "picture", command, model, facts, clip=clip, prompt=self.prompt, seed=self.pictures.seed
+        )
+
+
 @contextmanager
 def counted(title: str) -> Iterator[Preview]:
     """A bar of the codes that are drawn."""
@@ -38,25 +69,26 @@ def counted(title: str) -> Iterator[Preview]:
         yield lambda _, done, total: watch(done, total)
 
 
-def keep(drawing: Drawing, made: Pictures, out: Path, size: int | None, svg: bool, each: bool) -> None:
-    """Write the pictures as one sheet, and each by itself where that is asked for."""
-    for warning in made.prompt.warnings if made.prompt else ():
+def keep(made: Made, out: Path, size: int | None, svg: bool, each: bool) -> None:
+    """Let the pictures out as one sheet, and each by itself where that is asked for."""
+    drawing, pictures = made.drawing, made.pictures
+    for warning in pictures.prompt.warnings if pictures.prompt else ():
         tell(warning.en, warning.zh)
-    pixels = sized(drawing, made.pixels, size)
+    pixels = sized(drawing, pictures.pixels, size)
     columns = COLUMNS if len(pixels) > COLUMNS or len(pixels) == COLUMNS else len(pixels)
     sheet = grid(pixels, columns, gap=GAP if len(pixels) > 1 else 0)
-    _save(sheet, out)
-    for i, picture in enumerate(pixels if each and len(pixels) > 1 else ()):
-        _save(grid(picture[None], 1, gap=0), out.with_stem(f"{out.stem}-{i + 1}"))
-    if svg:
-        _traced(pixels, out)
-    names = ", ".join(str(number) for number in made.numbers)
-    best = "" if made.scores is None else f", CLIP {made.scores[0]:.3f}"
-    best_zh = "" if made.scores is None else f"，CLIP {made.scores[0]:.3f}"
-    tell(
-        f"{out}: {sheet.width} x {sheet.height}, seed {made.seed}, samples {names}{best}",
-        f"{out}：{sheet.width} x {sheet.height}，种子 {made.seed}，样本 {names}{best_zh}",
+    names = ", ".join(str(number) for number in pictures.numbers)
+    best = "" if pictures.scores is None else f"CLIP {pictures.scores[0]:.3f}"
+    more = Text(
+        f", seed {pictures.seed}, samples {names}{best and ', ' + best}",
+        f"，种子 {pictures.seed}，样本 {names}{best and '，' + best}",
     )
+    leave_picture(sheet, made.told(columns), out, more=more, parents=made.parents)
+    for i, picture in enumerate(pixels if each and len(pixels) > 1 else ()):
+        place = out.with_stem(f"{out.stem}-{i + 1}")
+        leave_picture(grid(picture[None], 1, gap=0), made.told(1, i), place, parents=made.parents)
+    if svg:
+        _traced(made, pixels, out)
 
 
 def sized(drawing: Drawing, pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
@@ -71,16 +103,10 @@ def sized(drawing: Drawing, pixels: NDArray[np.uint8], size: int | None) -> NDAr
     return drawing.enlarged(pixels, size)
 
 
-def _save(image: Image.Image, path: Path) -> None:
-    with write_atomically(path) as file:
-        image.save(file, form_of(path))
-
-
-def _traced(pixels: NDArray[np.uint8], out: Path) -> None:
+def _traced(made: Made, pixels: NDArray[np.uint8], out: Path) -> None:
     from luoxia.generate.trace import trace  # needs a tracer that not every installation has
 
     for i, picture in enumerate(pixels):
         path = out.with_name(f"{out.stem}-{i + 1}.svg" if len(pixels) > 1 else f"{out.stem}.svg")
-        with write_atomically(path) as file:
-            file.write(trace(picture).encode())
-        tell(f"{path}: traced", f"{path}：已描摹")
+        creation = leave(trace(picture), replace(made.told(1, i), kind="drawing"), path, parents=made.parents)
+        tell(f"{path}: traced, {creation.id}", f"{path}：已描摹，{creation.id}")

@@ -9,7 +9,8 @@ import typer
 from typer import Context, Option
 
 from luoxia.cli import face_edit, options
-from luoxia.cli.portraits import MODEL, Class, Model, Noise, Out, Scale, Truncation, first_class, opened, save
+from luoxia.cli.door import leave, leave_picture
+from luoxia.cli.portraits import MODEL, Class, Model, Noise, Out, Scale, Truncation, first_class, opened
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
@@ -39,12 +40,17 @@ def draw(
             "give seeds, as in `luoxia face --seeds 0-31 -o grid.png`",
             "请给种子，如 `luoxia face --seeds 0-31 -o grid.png`",
         )
-    from luoxia.core.images import grid
+    from luoxia.core.images import form_of, grid
     from luoxia.generate.portraits import numbers
+    from luoxia.workspace import makers
+    from luoxia.workspace.asked import Faces
 
-    portraits = opened(model, device, threads)
-    ws = portraits.styles(numbers(seeds, "--seeds"), psi=truncation, name=class_)
-    save(grid(portraits.pictures(ws, noise_mode=_noise(noise)), columns, enlarge=scale), out)
+    form_of(out)
+    portraits, given = opened(model, device, threads), numbers(seeds, "--seeds")
+    ws = portraits.styles(given, psi=truncation, name=class_)
+    sheet = grid(portraits.pictures(ws, noise_mode=_noise(noise)), columns, enlarge=scale)
+    asked = Faces(model, given, truncation, class_, noise, columns, scale, threads)
+    leave_picture(sheet, makers.told("picture", "face", model, asked), out)
 
 
 @app.command(help=say("One face's styles on another's.", "将一张脸的样式用于另一张。"))
@@ -68,9 +74,11 @@ def mix(
 ) -> None:
     import numpy as np
 
-    from luoxia.core.images import grid
+    from luoxia.core.images import form_of, grid
     from luoxia.generate.portraits import numbers
+    from luoxia.workspace import makers
 
+    form_of(out)
     portraits = opened(model, device, threads)
     of_rows = portraits.styles(numbers(rows, "--rows"), psi=truncation, name=class_)
     of_columns = portraits.styles(numbers(cols, "--cols"), psi=truncation, name=class_)
@@ -80,7 +88,16 @@ def mix(
     inner = portraits.pictures(made.flatten(0, 1)).reshape(r, c, *left.shape[1:])
     corner = np.full_like(left[:1], 255)
     table = np.concatenate([np.concatenate([corner, top])[None], np.concatenate([left[:, None], inner], 1)])
-    save(grid(table.reshape(-1, *left.shape[1:]), c + 1, enlarge=scale), out)
+    sheet = grid(table.reshape(-1, *left.shape[1:]), c + 1, enlarge=scale)
+    asked = {
+        "rows": rows,
+        "cols": cols,
+        "styles": styles,
+        "truncation": truncation,
+        "class": class_,
+        "scale": scale,
+    }
+    leave_picture(sheet, makers.told("picture", "face mix", model, asked), out)
 
 
 @app.command(help=say("A film from face to face.", "从一张脸渐变到另一张的影片。"))
@@ -112,6 +129,8 @@ def morph(
     from luoxia.core.progress import counter
     from luoxia.generate import morph as films
     from luoxia.generate.portraits import checked_psi, numbers
+    from luoxia.workspace import makers
+    from luoxia.workspace.encoding import Film
 
     if out.suffix.lower() not in films.SUFFIXES or space not in ("w", "z"):
         raise UserError(
@@ -130,8 +149,21 @@ def morph(
         ways = portraits.network.mapping(z, c, checked_psi(truncation))
     with counter(str(out)) as watch:
         pictures = portraits.pictures(ways, watch=watch)
-    films.write(pictures, out, fps=fps, scale=scale or max(1, 256 // portraits.config.size))
-    tell(f"{out}: {frames} frames, {frames / fps:g} s", f"{out}：{frames} 帧，{frames / fps:g} 秒")
+    film = Film(films.frames(pictures, scale or max(1, 256 // portraits.config.size)), fps)
+    asked = {
+        "seeds": seeds,
+        "seconds": seconds,
+        "fps": fps,
+        "way": way,
+        "space": space,
+        "truncation": truncation,
+    }
+    asked |= {"class": class_, "scale": scale}
+    creation = leave(film, makers.told("film", "face morph", model, asked), out)
+    tell(
+        f"{out}: {frames} frames, {frames / fps:g} s, {creation.id}",
+        f"{out}：{frames} 帧，{frames / fps:g} 秒，{creation.id}",
+    )
 
 
 app.command(help=say("The style that makes a photograph.", "找到生成某张照片的样式。"))(face_edit.invert)

@@ -8,7 +8,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from luoxia.cli import options
-from luoxia.cli.portraits import MODEL, Model, Out, Scale, Truncation, first_class, opened, save
+from luoxia.cli.door import leave_picture
+from luoxia.cli.portraits import MODEL, Model, Out, Scale, Truncation, first_class, opened
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
@@ -50,6 +51,7 @@ def invert(
     from luoxia.core.images import grid
     from luoxia.core.progress import counter
     from luoxia.generate import inversion
+    from luoxia.workspace import makers
 
     portraits = opened(model, device, threads)
     target = _target(photo, portraits.config.size, as_is)
@@ -60,7 +62,10 @@ def invert(
         )
     inversion.write(found, to)
     shown = to.with_suffix(".png")
-    save(grid(_with(found.way, target), len(found.way) + 1, enlarge=max(1, 128 // len(target[0]))), shown)
+    sheet = grid(_with(found.way, target), len(found.way) + 1, enlarge=max(1, 128 // len(target[0])))
+    asked = {"photo": photo.name, "space": space, "steps": steps, "tune": tune}
+    made = makers.told("picture", "face invert", model, asked, seed=seed)
+    leave_picture(sheet, made, shown, parents=[photo])
     tell(
         f"{to}: perceptual distance {found.distance:.2f}, {found.psnr:.1f} dB; {shown} shows the way, the photograph last.",
         f"{to}：感知距离 {found.distance:.2f}，{found.psnr:.1f} dB；{shown} 展示过程，最后为原照片。",
@@ -102,17 +107,21 @@ def edit(
     from luoxia.core.images import grid
     from luoxia.generate import directions as learned
     from luoxia.generate import inversion
+    from luoxia.workspace import makers
 
     changes = {name: _steps(name, text) for name, text in options.changes(set_, None).items()}
     if style.isdecimal():
-        portraits = opened(model or MODEL, device, threads)
+        name = MODEL
+        portraits = opened(model or name, device, threads)
         ws = portraits.styles([int(style)], psi=truncation, name=first_class(portraits)).clone()
     else:
         name, tensors = inversion.open_style(Path(style))
         portraits = opened(model or name, device, threads)
         ws = inversion.ready(portraits, tensors, Path(style))
     made = learned.edited(ws, _directions(portraits), changes)
-    save(grid(portraits.pictures(made), 1, enlarge=scale), out)
+    asked = {"style": style, "set": changes, "truncation": truncation, "scale": scale}
+    sheet = grid(portraits.pictures(made), 1, enlarge=scale)
+    leave_picture(sheet, makers.told("picture", "face edit", model or name, asked), out)
 
 
 def directions(
@@ -134,6 +143,7 @@ def directions(
 
     from luoxia.cli.words import print_table
     from luoxia.core.images import grid
+    from luoxia.workspace import makers
 
     portraits = opened(model, device, threads)
     found = _directions(portraits)
@@ -157,7 +167,8 @@ def directions(
         base = portraits.styles([seed], psi=0.7, name=first_class(portraits))
         steps = (-3, -2, -1, 0, 1, 2, 3)
         ws = torch.cat([base + n * d.vector.to(base.device) for d in found for n in steps])
-        save(grid(portraits.pictures(ws), len(steps)), strip)
+        sheet = grid(portraits.pictures(ws), len(steps))
+        leave_picture(sheet, makers.told("picture", "face directions", model, {}, seed=seed), strip)
 
 
 def _steps(name: str, text: str) -> float:

@@ -12,13 +12,16 @@ import typer
 from typer.exceptions import TyperException
 
 import luoxia
-from luoxia.cli import clip, data, draw, face, models, poem
+from luoxia.cli import clip, data, draw, face, jobs, keys, models, poem, policy
 from luoxia.cli.evaluate import evaluate
 from luoxia.cli.finetune import finetune
+from luoxia.cli.history import history, show
+from luoxia.cli.lineage import lineage, replay
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
 from luoxia.cli.train import train
+from luoxia.cli.verify import verify
 from luoxia.cli.words import misuse, say
 from luoxia.cli.write import INTERRUPTED, write
 from luoxia.core.errors import UserError
@@ -65,13 +68,37 @@ app.add_typer(
     name="data",
     help=say("Check pictures and texts, and prepare them for training.", "检查图片与文本，并为训练做准备。"),
 )
+app.add_typer(
+    policy.app,
+    name="policy",
+    help=say("Which marks leave with what is made here.", "生成内容携带哪些标识。"),
+)
+app.add_typer(
+    keys.app,
+    name="keys",
+    help=say("The certificate that credentials are signed with.", "为凭证签名的证书。"),
+)
+app.command(
+    help=say("What files say of their origin, and whether it holds.", "查验文件声明的来源是否有效。")
+)(verify)
 app.command(help=say("Train a model, or go on with a run.", "训练模型，或继续一次训练。"))(train)
+app.add_typer(
+    jobs.app, name="jobs", help=say("Work that waits, runs or is done.", "等待、进行与完成的任务。")
+)
 app.command(help=say("Teach a text model by examples of how to answer.", "以作答样例微调文本模型。"))(
     finetune
 )
 app.command(help=say("Measure what a training will cost here.", "测量一次训练在本机的开销。"))(plan)
 app.command(help=say("Measure what a run has come to.", "衡量一次训练的成果。"))(evaluate)
 app.command(help=say("List the trainings in a folder.", "列出文件夹中的训练。"))(runs)
+app.command(help=say("What was made here, and find it again.", "列出并查找在本机生成的作品。"))(history)
+app.command(help=say("What a creation was made from.", "查看一件作品的来历。"))(show)
+app.command(help=say("What a creation came from, and what came of it.", "查看一件作品的来源与衍生。"))(
+    lineage
+)
+app.command(help=say("Make a creation again, and tell how exact it is.", "重制一件作品，并说明吻合程度。"))(
+    replay
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

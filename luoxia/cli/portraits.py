@@ -1,4 +1,4 @@
-"""What the commands of `luoxia face` share: options, the model, and the picture that is written."""
+"""What the commands of `luoxia face` share: options, and the model."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from luoxia.cli.words import say, tell
-from luoxia.core.folder import write_atomically
+from luoxia.cli.words import say
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from luoxia.generate.portraits import Portraits
 
 MODEL = "faces-64"
@@ -56,15 +53,6 @@ def opened(model: str, device: str | None, threads: int | None) -> Portraits:
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     return Portraits.open(model, runtime)
-
-
-def save(image: Image, out: Path) -> None:
-    from luoxia.core.images import form_of
-
-    form = form_of(out)
-    with write_atomically(out) as file:
-        image.save(file, form)
-    tell(f"{out}: {image.width} x {image.height}", f"{out}：{image.width} x {image.height}")
 
 
 def first_class(portraits: Portraits) -> str | None:

@@ -19,7 +19,6 @@ from luoxia.nn.kernels import compiled
 
 _jit = compiled(__file__)
 
-AROUND = 80  # characters kept on either side of a passage, where it is shown
 _SPACE = re.compile(r"\s+")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from luoxia.core import seeds
 from luoxia.generate.fused import FusedDecoder
+from luoxia.generate.sampling import Chooser, Sampling
 from luoxia.models.gpt import GPT
 
 CHUNK = 512  # tokens of a prompt computed at once: what bounds its memory and the time until a stop is heeded
@@ -78,3 +80,29 @@ class BatchDecoding:
         """Logits (B, V) after one more token each."""
         ids = torch.tensor(tokens, device=self.cache.k.device)[:, None]
         return self.model(ids, self.cache)[:, -1].float().cpu().numpy()
+
+
+def continued(
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    new: int,
+    sampling: Sampling,
+    seed: int,
+    *,
+    ends: Collection[int] = (),
+    first: int = 0,
+) -> list[list[int]]:
+    """What ``model`` writes behind each of ``prompts``: ``new`` tokens, or up to one of ``ends``, which is then the last
+    of its row. The prompts are samples ``first``, ``first`` + 1, ... of ``seed``, and each draws from its own number alone."""
+    decoding = BatchDecoding(model, prompts, new)
+    choose = [Chooser(sampling, seeds.generator(seed, first + i)) for i in range(len(prompts))]
+    rows: list[list[int]] = [[] for _ in prompts]
+    logits = decoding.prefill()
+    for left in range(new, 0, -1):
+        for row, chosen, found in zip(rows, choose, logits, strict=True):
+            if not row or row[-1] not in ends:
+                row.append(chosen(found, row))
+        if left == 1 or all(row[-1] in ends for row in rows):
+            break
+        logits = decoding.step([row[-1] for row in rows])
+    return rows

@@ -113,7 +113,7 @@ def open_network(
 ) -> tuple[str, Path, GPT, Tokenizer]:
     """Of the model of that catalogue id or path: its name, where it lies, its decoder, for whoever computes with it
     himself, and its tokenizer. ``dense`` unpacks weights of few bits."""
-    name, path = _locate(name_or_path)
+    name, path = locate(name_or_path)
     if gpt_run.is_one(path):
         return name, path, *gpt_run.load_run(path, runtime)
     if path.is_dir():
@@ -123,7 +123,7 @@ def open_network(
 
 def open_tokenizer(name_or_path: str | Path) -> tuple[Tokenizer, int]:
     """The tokenizer of that model and its context in tokens, without its weights."""
-    _, path = _locate(name_or_path)
+    _, path = locate(name_or_path)
     if gpt_run.is_one(path):
         return tokenizer_from_folder(path), gpt_run.config_of(path).block_size
     if path.is_dir():
@@ -144,7 +144,8 @@ def _attach(stack: adapter_folder.Stack, network: GPT) -> None:
         ) from error
 
 
-def _locate(name_or_path: str | Path) -> tuple[str, Path]:
+def locate(name_or_path: str | Path) -> tuple[str, Path]:
+    """The name of the text model of that catalogue id or path, and where its weights lie."""
     if isinstance(name_or_path, str) and name_or_path in catalogue.CATALOGUE:
         return name_or_path, catalogue.verified(catalogue.find(name_or_path, "text"))
     own = own_texts.whole(str(name_or_path))

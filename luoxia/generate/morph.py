@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.core.folder import write_atomically
 
 WAYS = ("linear", "slerp", "spline")
 SUFFIXES = (".mp4", ".gif", ".webp")
@@ -60,60 +59,12 @@ def _on_arc(a: Tensor, b: Tensor, t: float) -> Tensor:
     return ((((1 - t) * omega).sin() * a + (t * omega).sin() * b) / omega.sin()).to(a.dtype)[None]
 
 
-def write(pictures: NDArray[np.uint8], to: Path, *, fps: int = 30, scale: int = 1) -> None:
-    """Frames (N, C, H, W) as a film at ``to``: .mp4 (H.264), .gif or .webp, by its suffix; the last two run in loops."""
-    suffix = to.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(
-            f"{to} is no film: name it {', '.join(SUFFIXES)}",
-            f"{to} 不是影片：请以 {'、'.join(SUFFIXES)} 结尾",
-        )
-    frames = [_enlarged(picture, scale) for picture in pictures]
-    if suffix == ".mp4":
-        _write_mp4(frames, to, fps)
-        return
-    with write_atomically(to) as file:
-        options = {"save_all": True, "append_images": frames[1:], "duration": 1000 / fps, "loop": 0}
-        if suffix == ".webp":
-            frames[0].save(file, "WEBP", quality=85, method=4, **options)
-        else:  # times are hundredths of a second there; one palette for all frames, or they flicker
-            palette = _palette(frames)
-            dithered = [f.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for f in frames]
-            options |= {"append_images": dithered[1:], "duration": max(20, round(100 / fps) * 10)}
-            dithered[0].save(file, "GIF", **options)
-
-
-def _enlarged(picture: NDArray[np.uint8], scale: int) -> Image.Image:
-    rgb = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    if scale == 1:
-        return image
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
-
-
-def _palette(frames: list[Image.Image]) -> Image.Image:
-    some = frames[:: max(1, len(frames) // 12)]
-    sheet = Image.new("RGB", (some[0].width * len(some), some[0].height))
-    for i, frame in enumerate(some):
-        sheet.paste(frame, (i * frame.width, 0))
-    return sheet.quantize(256, Image.Quantize.MEDIANCUT)
-
-
-def _write_mp4(frames: list[Image.Image], to: Path, fps: int) -> None:
-    try:
-        import av
-    except ImportError as error:
-        raise UserError(
-            "films in .mp4 are written with PyAV, which is not installed: `pip install 'luoxia[faces]'`; .gif and .webp "
-            "need nothing",
-            "写 .mp4 需要 PyAV，尚未安装：`pip install 'luoxia[faces]'`；.gif 与 .webp 无需安装",
-        ) from error
-    with (
-        write_atomically(to) as file,
-        av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as film,
-    ):
-        stream = film.add_stream("libx264", rate=fps, options={"crf": "16", "preset": "medium"})
-        stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
-        for frame in frames:
-            film.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        film.mux(stream.encode())
+def frames(pictures: NDArray[np.uint8], scale: int = 1) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (N, C, H, W) one by one as uint8 (H, W, 3), each side ``scale`` times as long."""
+    for picture in pictures:
+        rgb = np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
+        if scale == 1:
+            yield rgb
+            continue
+        image = Image.fromarray(rgb)
+        yield np.asarray(image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from luoxia.nn.attention import CausalSelfAttention, KVCache, within
 from luoxia.nn.documents import Documents
 from luoxia.nn.gated import gated
+from luoxia.nn.lowbit import BlockWeights
 from luoxia.nn.rotary import rotary_table, spread
 from luoxia.nn.sparse import Sparse
 
@@ -239,8 +240,9 @@ class GPT(nn.Module):
         return self.norm(x)
 
     def last(self) -> Tensor:
-        """The head's matrix (V, C), the table where they are tied."""
-        return self.wte.weight if self.head is None else self.head.weight
+        """The head's matrix (V, C), the table where they are tied; unpacked where it is in blocks."""
+        last = self.wte if self.head is None else self.head
+        return last.dense() if isinstance(last, BlockWeights) else last.weight
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden (..., C) -> (..., V)."""

@@ -23,6 +23,7 @@ from luoxia.objectives.dalle import NextToken
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.dalle_study import DalleStudy
 from luoxia.recipes.picture_codes import codes_of
+from luoxia.train.adamw import adamw
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 from luoxia.weights import drawing_folder
@@ -107,7 +108,7 @@ def build(
     shown = DalleStudy(images, table, texts, codes[0], dvae, seed)
     return Training(
         {"dalle": dalle},
-        [Phase("tokens", dalle, optimizer_of(dalle, settings), loss)],
+        [Phase("tokens", dalle, adamw(dalle, settings.learning_rate, settings.decay), loss)],
         ("dalle",),
         shown.pictures,
         shown.scores,
@@ -120,15 +121,6 @@ def build(
         warnings=_warnings(settings, table, texts),
         study=shown.study,
     )
-
-
-def optimizer_of(model: Dalle, settings: DalleSettings) -> torch.optim.Optimizer:
-    """AdamW that pulls the blocks' and the head's matrices towards 0, and neither tables nor gains."""
-    matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    pulled = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in pulled]
-    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def _check(settings: DalleSettings, images: ImageSet) -> None:

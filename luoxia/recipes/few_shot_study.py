@@ -89,7 +89,7 @@ def study(model: TextModel, task: Task, plan: Plan, note: Note = lambda *_: None
         "fit": fit if fit < max(plan.shots) else None,
         "draws": plan.draws,
         "seed": plan.seed,
-        "prompt": task.prompt(drawn[0][: min(1, fit)], task.items[0]) if task.items else "",
+        "prompt": task.prompt(drawn[0][: min(1, fit)], task.items[0]),
         "licence": list(task.licence),
         "rows": rows,
     }

@@ -30,7 +30,6 @@ from luoxia.models.tokenizer import Tokenizer
 from luoxia.nn import lora
 from luoxia.nn.documents import Documents
 from luoxia.nn.lora import Adapter, LowRank
-from luoxia.nn.lowbit import BlockWeights
 from luoxia.objectives.answers import NextAnswer, Packed
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.finetune_dial import FinetuneSettings, chosen, completed
@@ -107,12 +106,6 @@ def optimizer_of(module: nn.Module, settings: FinetuneSettings) -> torch.optim.O
     return torch.optim.AdamW(
         [g for g in groups if g["params"]], settings.learning_rate, betas=(0.9, 0.99), fused=True
     )
-
-
-def head_of(network: GPT) -> Tensor:
-    """The last matrix (V, C), unpacked where it is in blocks."""
-    last = network.head if network.head is not None else network.wte
-    return last.dense() if isinstance(last, BlockWeights) else last.weight
 
 
 def keep(run: Run) -> None:
@@ -208,8 +201,8 @@ def _adapted(network: GPT, settings: FinetuneSettings, seed: int) -> Adapter:
 def _head(network: GPT, settings: FinetuneSettings) -> Callable[[], Tensor]:
     """Its last matrix, unpacked once where it is frozen and small."""
     if settings.full or network.config.vocab_size * network.config.n_embd > HELD or network.compute is None:
-        return lambda: head_of(network)
-    held = head_of(network).to(network.compute)
+        return network.last
+    held = network.last().to(network.compute)
     return lambda: held
 
 
@@ -221,9 +214,7 @@ def _study(
     note("after", 1, 2)
     if settings.full:
         _, _, base, _ = _base(settings)
-        before = study.of(
-            base, dataclasses.replace(study.loss, hidden=_Hidden(base, base), head=lambda: head_of(base))
-        )
+        before = study.of(base, dataclasses.replace(study.loss, hidden=_Hidden(base, base), head=base.last))
     else:
         lora.detach(network)
         before = study

@@ -13,13 +13,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import resolve
 from luoxia.data.lessons import LessonRows
 from luoxia.nn.lora import LAYERS
-from luoxia.train.settings import Settings
+from luoxia.train.settings import Settings, parts
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
 STEP, AT_ONCE = 2_048, 512
@@ -36,10 +35,6 @@ class FinetuneSettings(Settings):
     among the user's models. ``licence`` is the data's, in words. Every setting of value 0 follows from the data; ``epochs``
     says how often it is gone through where ``steps`` does not.
     """
-
-    left_open: ClassVar[tuple[str, ...]] = (
-        "steps", "batch_size", "accumulate", "learning_rate", "log_every", "sample_every", "checkpoint_every",
-    )  # fmt: skip
 
     steps: int = 0
     batch_size: int = 0
@@ -106,14 +101,12 @@ def completed(settings: FinetuneSettings, rows: LessonRows, world: int = 1) -> F
     once = math.ceil(there / (batch * world))  # steps once through the data
     epochs = s.epochs or min(MOST_EPOCHS, max(EPOCHS, LEAST_STEPS / once))
     steps = s.steps or max(1, round(epochs * there / (batch * world)))
-    at_once = max(1, AT_ONCE // rows.width)
-    parts = next(n for n in range(1, batch + 1) if batch % n == 0 and batch // n <= at_once)
     native = resolve().dtype is not resolve(dtype="float32").dtype
     return dataclasses.replace(
         s,
         batch_size=batch,
         steps=steps,
-        accumulate=s.accumulate or parts,
+        accumulate=s.accumulate or parts(batch, AT_ONCE // rows.width),
         learning_rate=s.learning_rate or (5e-5 if s.full else 1e-3),
         warmup=s.warmup or max(1, steps // 20),
         log_every=s.log_every or max(1, steps // 40),

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 
-from luoxia.core import seeds
 from luoxia.data.general_text import general_text
 from luoxia.data.lessons import LessonRows
 from luoxia.data.pair_fields import Conversation
 from luoxia.evaluate.perplexity import perplexity
-from luoxia.generate.decoding import BatchDecoding
-from luoxia.generate.sampling import Chooser, Sampling
+from luoxia.generate.decoding import continued
+from luoxia.generate.sampling import Sampling
 from luoxia.models.gpt import GPT
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.objectives.answers import NextAnswer
@@ -90,27 +89,12 @@ class FinetuneStudy:
         if not prompts or room < 1:
             return ()
         new, stops = min(WRITTEN, room), self.tokenizer.stop_ids
-        written: list[list[int]] = [[] for _ in prompts]
-        ended = [False] * len(prompts)
         with self._looking():
-            decoding = BatchDecoding(self.network, prompts, new)
-            choose = [Chooser(GREEDY, seeds.generator(0, i)) for i in range(len(prompts))]
-            logits = decoding.prefill()
-            for left in range(new, 0, -1):
-                tokens = [
-                    chosen(found, row) for chosen, found, row in zip(choose, logits, written, strict=True)
-                ]
-                for i, token in enumerate(tokens):
-                    ended[i] = ended[i] or token in stops
-                    written[i] += [] if ended[i] else [token]
-                if left == 1 or all(ended):
-                    break
-                logits = decoding.step(tokens)
-        cut = [
-            self.tokenizer.decode(row) + ("" if done else " …")
-            for row, done in zip(written, ended, strict=True)
-        ]
-        return tuple(cut)
+            written = continued(self.network, prompts, new, GREEDY, 0, ends=stops)
+        return tuple(
+            self.tokenizer.decode(row[:-1]) if row[-1] in stops else self.tokenizer.decode(row) + " …"
+            for row in written
+        )
 
     def texts(self) -> tuple[str, ...]:
         """Questions and answers as a run's samples show them."""

@@ -19,6 +19,7 @@ from luoxia.objectives.language import NextWord
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.gpt_dial import GPTSettings, budget, completed, network
 from luoxia.recipes.gpt_study import GPTStudy
+from luoxia.train.adamw import adamw, split
 from luoxia.train.engine import Training
 from luoxia.train.muon import Muon
 from luoxia.weights.gpt_run import FAMILY
@@ -84,13 +85,9 @@ class Rows:
 
 def optimizer_of(model: GPT, settings: GPTSettings) -> torch.optim.Optimizer:
     """AdamW, or Muon for matrices: both pull the blocks' and the head's matrices towards 0, and neither tables nor gains."""
-    matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    pulled = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in pulled]
     if settings.optimizer == "muon":
-        return Muon(matrices, others, settings.learning_rate, weight_decay=settings.decay)
-    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)
+        return Muon(*split(model), settings.learning_rate, weight_decay=settings.decay)
+    return adamw(model, settings.learning_rate, settings.decay)
 
 
 def _said(settings: GPTSettings, rows: TokenRows) -> tuple[Text, ...]:

@@ -17,12 +17,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from luoxia.core.errors import UserError
 from luoxia.data.tokens import TokenSet
 from luoxia.models.gpt import GPTConfig, parameter_count
-from luoxia.train.settings import Settings
+from luoxia.train.settings import Settings, parts
 
 OPTIMIZERS = ("adamw", "muon")
 PER_WEIGHT, EPOCHS = 20, 4
@@ -39,18 +38,6 @@ class GPTSettings(Settings):
     ``optimizer`` is adamw or muon; ``decay`` the weight decay of matrices. ``by_document``: no token sees another
     document's.
     """
-
-    left_open: ClassVar[tuple[str, ...]] = (
-        *(
-            "steps",
-            "batch_size",
-            "accumulate",
-            "learning_rate",
-            "log_every",
-            "sample_every",
-            "checkpoint_every",
-        ),
-    )
 
     steps: int = 0
     batch_size: int = 0
@@ -133,7 +120,7 @@ def completed(settings: GPTSettings, corpus: TokenSet, world: int = 1) -> GPTSet
         s,
         batch_size=rows,
         steps=steps,
-        accumulate=s.accumulate or _parts(rows, max(1, AT_ONCE // block_size)),
+        accumulate=s.accumulate or parts(rows, AT_ONCE // block_size),
         learning_rate=s.learning_rate or min(HIGHEST, float(f"{0.3118 * compute**-0.1250:.3g}")),
         warmup=s.warmup or max(1, steps // 20),
         half_life=s.half_life or max(1.0, 0.005 * steps * rows * world),
@@ -148,11 +135,6 @@ def _rows(wished: float, rows: int) -> int:
     return 2 ** max(0, round(math.log2(max(1.0, min(wished, rows / LEAST_STEPS)))))
 
 
-def _parts(rows: int, at_once: int) -> int:
-    """The least number of equal parts of ``rows`` with no more than ``at_once`` each."""
-    return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= at_once)
-
-
-def budget(settings: GPTSettings, world: int = 1) -> int:
-    """Tokens that a run of completed ``settings`` sees."""
-    return settings.steps * settings.batch_size * settings.block_size * world
+def budget(settings: GPTSettings) -> int:
+    """Tokens that a process sees in a run of completed ``settings``."""
+    return settings.steps * settings.batch_size * settings.block_size

@@ -7,10 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from luoxia.core import seeds
 from luoxia.data.tokens import TokenSet
-from luoxia.generate.decoding import BatchDecoding
-from luoxia.generate.sampling import Chooser, Sampling
+from luoxia.generate.decoding import continued
+from luoxia.generate.sampling import Sampling
 from luoxia.models.gpt import GPT
 from luoxia.models.tokenizer import Tokenizer
 from luoxia.nn.head_loss import head_loss
@@ -74,16 +73,7 @@ class GPTStudy:
         prompts = [[end, *ids] for ids in ([], [], *opened)]
         seed = int(torch.randint(1 << 62, (), generator=generator, device=generator.device))
         new = min(WRITTEN, gpt.config.block_size - max(map(len, prompts)))
-        decoding = BatchDecoding(gpt, prompts, new)
-        choose = [Chooser(DRAWN, seeds.generator(seed, i)) for i in range(len(prompts))]
-        written: list[list[int]] = [[] for _ in prompts]
-        logits = decoding.prefill()
-        for left in range(new, 0, -1):
-            for row, chosen, found in zip(written, choose, logits, strict=True):
-                row.append(chosen(found, row) if end not in row else end)
-            if left == 1 or all(end in row for row in written):
-                break
-            logits = decoding.step([row[-1] for row in written])
+        written = continued(gpt, prompts, new, DRAWN, seed, ends=(end,))
         said = [self.tokenizer.decode(row[: row.index(end)] if end in row else row) for row in written]
         begun = [f"{self.tokenizer.decode(ids[1:])}▸" if ids[1:] else "" for ids in prompts]
         return tuple(a + b for a, b in zip(begun, said, strict=True))

@@ -41,8 +41,9 @@ class StyleGANSettings(Settings):
     the weight of its regularisation, each taken every ``r1_every`` and ``path_every`` steps (0: never); ``mixing`` the
     probability of mixed styles. ``augmentation`` is "ada", "diffaugment" or "none"; ``augment_target`` the r_t that the
     first aims at, over ``augment_images``. ``freeze_d`` keeps so many of the discriminator's blocks as they are, from the
-    picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964). ``conditional`` networks are told the classes
-    by and by over ``transition`` images that a process sees (0: from the start)."""
+    picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964). Without ``noise`` the
+    strength of each layer's noise stays what it is, 0 in a new network, as flat drawings want it. ``conditional`` networks are
+    told the classes by and by over ``transition`` images that a process sees (0: from the start)."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -63,6 +64,7 @@ class StyleGANSettings(Settings):
     augment_images: int = 200_000
     augment_every: int = 4
     freeze_d: int = 0
+    noise: bool = True
     conditional: bool = False
     transition: int = 120_000
 
@@ -111,6 +113,9 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator, discriminator = StyleGAN(config), StyleDiscriminator(DiscriminatorConfig(**shared))
+    for name, strength in generator.named_parameters():
+        if name.endswith("noise_strength"):  # 0 at first
+            strength.requires_grad_(settings.noise)
     augment = _augmentation(settings)
     styles = Styles(generator.mapping, settings.latent, settings.mixing)
     path_length = PathLength(

@@ -142,9 +142,7 @@ def _foretold(model: TextModel, name: str, asked: Asked, note: Note) -> dict[str
 
 
 def _samples(model: TextModel, asked: Asked, note: Note) -> dict[str, Any]:
-    rows = text_samples.written(
-        model, asked.prompts, max(asked.samples, 1), asked.plan.seed, note, **asked.sampling
-    )
+    rows = text_samples.written(model, asked.prompts, asked.samples, asked.plan.seed, note, **asked.sampling)
     found = text_samples.scores(rows)
     knobs = asdict(Sampling(**asked.sampling))
     knobs["stop"] = list(knobs["stop"])

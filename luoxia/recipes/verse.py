@@ -23,6 +23,7 @@ from luoxia.models.verse_tokenizer import PROMPT, VerseTokenizer
 from luoxia.objectives.phase import Phase
 from luoxia.objectives.verse import NextCharacter, Shape, VersePieces
 from luoxia.recipes.verse_study import VerseStudy
+from luoxia.train.adamw import adamw
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
 from luoxia.weights.verse_folder import FAMILY
@@ -70,7 +71,7 @@ def build(settings: VerseSettings, poems: VerseSet, seed: int) -> Training:
     study = VerseStudy(poems, pieces, seed, settings.precision == "bf16")
     return Training(
         {"verse": gpt},
-        [Phase("verse", gpt, optimizer_of(gpt, settings), loss)],
+        [Phase("verse", gpt, adamw(gpt, settings.learning_rate, settings.decay), loss)],
         ("verse",),
         lambda _modules, _generator: torch.empty(0, 3, 1, 1),  # what it makes is text
         study.scores,
@@ -119,12 +120,3 @@ def pieces_of(poems: VerseSet) -> VersePieces:
         tensor(poems.title),
         torch.from_numpy(poems.neighbours()),
     )
-
-
-def optimizer_of(model: GPT, settings: VerseSettings) -> torch.optim.Optimizer:
-    """AdamW that pulls the blocks' matrices towards 0, and neither the table nor gains."""
-    matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    pulled = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in pulled]
-    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)

@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from luoxia.core import seeds
 from luoxia.data.verse import kinship, sounds
 from luoxia.data.verse.forms import FORMS, Form
 from luoxia.data.verse.line_index import LineIndex
 from luoxia.data.verse.poems import Poems
 from luoxia.data.verse.verdict import judge
-from luoxia.generate.decoding import BatchDecoding
-from luoxia.generate.sampling import Chooser, Sampling
+from luoxia.generate.decoding import continued
+from luoxia.generate.sampling import Sampling
 from luoxia.generate.verse import VerseModel
 from luoxia.generate.verse_order import VerseOrder
 from luoxia.models.verse_tokenizer import END
@@ -69,17 +68,8 @@ def free(model: VerseModel, form: Form, count: int, seed: int, theme: str = "") 
     new = form.lines * (form.length + 1) + 1
     out = list[list[str]]()
     for at in range(0, count, AT_ONCE):
-        some = range(at, min(at + AT_ONCE, count))
-        decoding = BatchDecoding(model.network, [prompt] * len(some), new)
-        choose = [Chooser(DRAWN, seeds.generator(seed, i)) for i in some]
-        rows: list[list[int]] = [[] for _ in some]
-        logits = decoding.prefill()
-        for left in range(new, 0, -1):
-            for row, chosen, found in zip(rows, choose, logits, strict=True):
-                row.append(END if END in row else chosen(found, row))
-            if left == 1 or all(END in row for row in rows):
-                break
-            logits = decoding.step([row[-1] for row in rows])
+        prompts = [prompt] * min(AT_ONCE, count - at)
+        rows = continued(model.network, prompts, new, DRAWN, seed, ends=(END,), first=at)
         out += [model.tokenizer.lines(row) for row in rows]
     return out
 

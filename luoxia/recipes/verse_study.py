@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from luoxia.core import seeds
 from luoxia.data.verse.forms import FORMS
 from luoxia.data.verse.verse_set import VerseSet
-from luoxia.generate.decoding import BatchDecoding
-from luoxia.generate.sampling import Chooser, Sampling
+from luoxia.generate.decoding import continued
+from luoxia.generate.sampling import Sampling
 from luoxia.models.gpt import GPT
 from luoxia.models.verse_tokenizer import NONE, PROMPT
 from luoxia.nn.head_loss import head_loss
@@ -63,15 +62,7 @@ class VerseStudy:
         prompts = [tokenizer.prompt(form, regular=True, theme=theme) for form, theme in ASKED]
         seed = int(torch.randint(1 << 62, (), generator=generator, device=generator.device))
         new = max(form.lines * (form.length + 1) for form in FORMS.values())
-        decoding = BatchDecoding(gpt, prompts, new)
-        choose = [Chooser(DRAWN, seeds.generator(seed, i)) for i in range(len(prompts))]
-        written: list[list[int]] = [[] for _ in prompts]
-        logits = decoding.prefill()
-        for left in range(new, 0, -1):
-            for row, chosen, found in zip(written, choose, logits, strict=True):
-                row.append(chosen(found, row))
-            if left > 1:
-                logits = decoding.step([row[-1] for row in written])
+        written = continued(gpt, prompts, new, DRAWN, seed)
         return tuple(
             f"{form} {theme}\n" + "\n".join(tokenizer.lines(row))
             for (form, theme), row in zip(ASKED, written, strict=True)

@@ -7,7 +7,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from luoxia.core.errors import UserError
 
@@ -23,6 +23,8 @@ class Settings:
     run that breaks goes back to its newest checkpoint and on at half the rate. ``shard``: processes split the weights
     between them, where each would hold them all. ``patience``: the run ends when so many scored checkpoints in a row
     were no better than the best before them (0: never before the last step).
+
+    A setting that a recipe's own settings have 0 for by default is left open: the recipe chooses it before the engine reads it.
     """
 
     steps: int = 10_000
@@ -45,9 +47,6 @@ class Settings:
     shard: bool = False
     patience: int = 0
 
-    left_open: ClassVar[tuple[str, ...]] = ()
-    """Settings whose 0 leaves the choice to the recipe, which makes it before the engine reads them."""
-
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1 and not self._chosen_later(name):
@@ -65,7 +64,14 @@ class Settings:
             raise _refused("accumulate", self.accumulate, "a divisor of batch_size", "batch_size 的约数")
 
     def _chosen_later(self, name: str) -> bool:
-        return name in self.left_open and getattr(self, name) == 0
+        return getattr(self, name) == 0 == getattr(type(self), name)
+
+
+def parts(batch_size: int, at_once: int) -> int:
+    """What to ``accumulate``: the least number of equal parts of a batch with no more than ``at_once`` each, or one each."""
+    return next(
+        n for n in range(1, batch_size + 1) if batch_size % n == 0 and batch_size // n <= max(1, at_once)
+    )
 
 
 def _refused(name: str, value: object, en: str, zh: str) -> UserError:

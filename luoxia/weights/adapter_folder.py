@@ -44,16 +44,6 @@ class AdapterFolder:
     def name(self) -> str:
         return self.folder.name
 
-    @property
-    def size(self) -> int:
-        """Bytes of the folder."""
-        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
-
-    @property
-    def licence(self) -> tuple[str, ...]:
-        """Of the data it learned from, one line a source."""
-        return tuple(map(str, self.facts.get("data", {}).get("licence", ())))
-
 
 @dataclass(frozen=True)
 class Stack:

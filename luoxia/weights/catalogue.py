@@ -264,6 +264,11 @@ def place(name: str) -> Path:
     return home() / "models" / name
 
 
+def folders(name: str) -> list[Path]:
+    """Where a model lies that is given by a path, or by its name among the user's own."""
+    return [Path(name), *([place(name)] if Path(name).name == name else [])]
+
+
 def is_name(name: str) -> bool:
     """Whether a model of the user's own may be called so."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII) is not None

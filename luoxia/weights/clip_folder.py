@@ -22,7 +22,7 @@ from luoxia.models.captions import BEGIN, END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.clip_tokenizer import CLIPTokenizer, ReadsTexts
 from luoxia.weights import catalogue, clip_huggingface
-from luoxia.weights.catalogue import CATALOGUE, FACTS, new_place, own, place
+from luoxia.weights.catalogue import CATALOGUE, FACTS, new_place, own
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, DRAWING = 1, "clip", "drawing"
@@ -46,10 +46,9 @@ class CLIPFolder:
         """In float32 on the CPU, for looking alone; :class:`MalformedFileError` names the first layer that does not fit."""
         with torch.device("meta"):
             network = CLIP(self.config)
-        tensors = read_state_dict(self.weights, clip_huggingface.LARGEST)
+        tensors = read_state_dict(self.weights, clip_huggingface.LARGEST, self.prefix)
         if self.facts.get("published"):
             tensors = clip_huggingface.from_huggingface(tensors)
-        tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
         return fill(network, tensors, self.weights)
 
     @property
@@ -71,7 +70,7 @@ def find(name_or_path: str | Path) -> CLIPFolder:
     known = CATALOGUE.get(name)
     if known is not None and known.kind in ("drawings", "pairs"):
         return read(catalogue.verified(known).parent, name)
-    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+    for folder in catalogue.folders(name):
         try:
             if (folder / FACTS).is_file():
                 return read(folder, folder.resolve().name)

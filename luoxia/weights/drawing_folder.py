@@ -33,7 +33,7 @@ from luoxia.models.dvae import DiscreteVAE, DVAEConfig
 from luoxia.models.openai_dvae import OpenAIDVAE, OpenAIDVAEConfig
 from luoxia.models.upscaler import Upscaler, UpscalerConfig
 from luoxia.weights import catalogue
-from luoxia.weights.catalogue import FACTS, place
+from luoxia.weights.catalogue import FACTS
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, TOKENIZER, RECIPE = 1, "drawing", "tokenizer.json", "recipe.json"
@@ -79,10 +79,8 @@ class Part:
                 f"{self.path.parent} does not describe a {self.kind}: {error}",
                 f"{self.path.parent} 未描述 {self.kind}：{error}",
             ) from error
-        tensors = read_state_dict(self.path)
-        if self.prefix:  # a run keeps every network in one file
-            tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
-        return fill(network, tensors, self.path)
+        # A run keeps every network in one file.
+        return fill(network, read_state_dict(self.path, prefix=self.prefix), self.path)
 
     def reader(self) -> CaptionTokenizer:
         """What makes tokens of captions for it."""
@@ -144,7 +142,7 @@ def find(name_or_path: str | Path) -> DrawingFolder:
     known = catalogue.CATALOGUE.get(name)
     if known is not None:
         return read(catalogue.verified(catalogue.find(name, "drawings")).parent, name)
-    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+    for folder in catalogue.folders(name):
         try:
             if (folder / FACTS).is_file():
                 return read(folder, folder.resolve().name)

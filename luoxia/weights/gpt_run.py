@@ -44,11 +44,7 @@ def load_run(folder: str | Path, runtime: Runtime) -> tuple[GPT, Tokenizer]:
             f"{folder} has no weights yet: its first checkpoint is still to come",
             f"{folder} 还没有权重：尚未到第一个检查点",
         )
-    tensors = {
-        name.removeprefix(PREFIX): tensor
-        for name, tensor in read_state_dict(folder / WEIGHTS, LARGEST).items()
-        if name.startswith(PREFIX)
-    }
+    tensors = read_state_dict(folder / WEIGHTS, LARGEST, PREFIX)
     model = assemble(config, dict(tensors), runtime, source=str(folder))
     return model, tokenizer_from_folder(folder)
 

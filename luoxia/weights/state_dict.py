@@ -26,9 +26,9 @@ COUNTER = "num_batches_tracked"  # of a batch normalisation; evaluation has no u
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def read_state_dict(path: Path, largest: int = MAX_BYTES) -> dict[str, Tensor]:
+def read_state_dict(path: Path, largest: int = MAX_BYTES, prefix: str = "") -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file or of a PyTorch file that holds a flat dictionary of them, of ``largest``
-    bytes at most.
+    bytes at most. Of a file with several networks, those of the one under ``prefix``, without it.
 
     Raises :class:`MalformedFileError` for everything else: nested dictionaries, whole modules, code, damage.
     """
@@ -57,7 +57,7 @@ def read_state_dict(path: Path, largest: int = MAX_BYTES) -> dict[str, Tensor]:
             )
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
             _refuse(path, f"{name[:60]!r} is not a plain tensor", f"{name[:60]!r} 不是普通张量")
-    return dict(found)
+    return {name[len(prefix) :]: tensor for name, tensor in found.items() if name.startswith(prefix)}
 
 
 def fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> Network:

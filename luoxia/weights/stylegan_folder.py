@@ -22,7 +22,7 @@ from luoxia.core.folder import home, write_atomically
 from luoxia.models.stylegan import StyleGAN, StyleGANConfig
 from luoxia.models.stylegan3 import StyleGAN3, StyleGAN3Config
 from luoxia.weights import catalogue
-from luoxia.weights.catalogue import FACTS, own, place
+from luoxia.weights.catalogue import FACTS, own
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT = 1
@@ -54,10 +54,8 @@ class StyleGANFolder:
             else:
                 network = StyleGAN(self.network)
         path = self.folder / WEIGHTS
-        tensors = read_state_dict(path)
-        if self.facts.get("run"):  # a run keeps every network in one file
-            tensors = {k[10:]: v for k, v in tensors.items() if k.startswith("generator.")}
-        return fill(network, tensors, path)
+        prefix = "generator." if self.facts.get("run") else ""  # a run keeps every network in one file
+        return fill(network, read_state_dict(path, prefix=prefix), path)
 
     def kept_directions(self) -> Path:
         """Where directions that were learned lie: with the model, or under a name of these very weights."""
@@ -76,7 +74,9 @@ class StyleGANFolder:
 def is_one(name_or_path: str) -> bool:
     """Whether a folder, or a model of the user's own under that name, holds a StyleGAN."""
     try:
-        return any((f / FACTS).is_file() or (f / "recipe.json").is_file() for f in _folders(name_or_path))
+        return any(
+            (f / FACTS).is_file() or (f / "recipe.json").is_file() for f in catalogue.folders(name_or_path)
+        )
     except OSError:  # too long for a path
         return False
 
@@ -93,7 +93,7 @@ def find(name_or_path: str | Path) -> StyleGANFolder:
     known = catalogue.CATALOGUE.get(name)
     if known is not None:
         return read(catalogue.verified(catalogue.find(name, "pictures")).parent, name)
-    for folder in _folders(name):
+    for folder in catalogue.folders(name):
         if (folder / FACTS).is_file():
             return read(folder, folder.name)
         if (folder / "recipe.json").is_file():
@@ -104,10 +104,6 @@ def find(name_or_path: str | Path) -> StyleGANFolder:
         f"there is no model {name[:100]!r} that makes pictures; there is {there}, and a run's folder will do",
         f"没有生成图片的模型 {name[:100]!r}；现有 {there}，也可给训练文件夹",
     )
-
-
-def _folders(name: str) -> list[Path]:
-    return [Path(name), *([place(name)] if Path(name).name == name else [])]
 
 
 def read(folder: Path, name: str) -> StyleGANFolder:

@@ -25,7 +25,7 @@ from luoxia.core.folder import write_atomically
 from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.models.verse_tokenizer import VerseTokenizer
 from luoxia.weights import catalogue
-from luoxia.weights.catalogue import FACTS, place
+from luoxia.weights.catalogue import FACTS
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, RECIPE, WEIGHTS, LINES = 1, "verse", "recipe.json", "model.safetensors", "lines.bin"
@@ -48,13 +48,9 @@ class VerseFolder:
 
     def network(self) -> GPT:
         """In float32 on the CPU, not moving. Raises :class:`MalformedFileError` for what does not fit."""
-        tensors = read_state_dict(self.path, LARGEST)
-        if self.prefix:
-            tensors = {k[len(self.prefix) :]: v for k, v in tensors.items() if k.startswith(self.prefix)}
-        with torch.random.fork_rng():
+        with torch.device("meta"):
             network = GPT(self.config)
-        filled: GPT = fill(network, tensors, self.path)  # type: ignore[assignment]
-        return filled
+        return fill(network, read_state_dict(self.path, LARGEST, self.prefix), self.path)
 
     @property
     def sha256(self) -> str:
@@ -68,7 +64,7 @@ def is_one(name_or_path: str | Path) -> bool:
     name = str(name_or_path)
     if name in catalogue.CATALOGUE:
         return catalogue.CATALOGUE[name].kind == "verse"
-    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+    for folder in catalogue.folders(name):
         for file, told in ((FACTS, lambda facts: facts), (RECIPE, lambda facts: facts["facts"])):
             try:
                 if told(json.loads((folder / file).read_text(encoding="utf-8")))["family"] == FAMILY:
@@ -83,7 +79,7 @@ def find(name_or_path: str | Path) -> VerseFolder:
     name = str(name_or_path)
     if name in catalogue.CATALOGUE:
         return read(catalogue.verified(catalogue.find(name, "verse")).parent, name)
-    for folder in (Path(name), *([place(name)] if Path(name).name == name else [])):
+    for folder in catalogue.folders(name):
         try:
             if (folder / FACTS).is_file():
                 return read(folder, folder.resolve().name)

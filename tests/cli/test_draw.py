@@ -7,6 +7,9 @@ import pytest
 import tiny_drawing
 from PIL import Image
 
+from luoxia.provenance import policy
+from luoxia.provenance.policy import Policy
+from luoxia.provenance.verify import HOLDS, verify
 from luoxia.weights.catalogue import place
 
 TINY = ("--model", "tiny", "--threads", "1")
@@ -14,6 +17,7 @@ TINY = ("--model", "tiny", "--threads", "1")
 
 @pytest.fixture(autouse=True)
 def tiny(home: Path) -> None:
+    policy.save(Policy("off", reason="what is drawn is looked at to the pixel"))
     tiny_drawing.keep(place("tiny"))
 
 
@@ -22,6 +26,25 @@ def tiles(path: str, n: int, side: int = 16) -> list[np.ndarray]:
         sheet = np.asarray(opened.convert("RGB"))
     step = side + 8
     return [sheet[i // 4 * step :][:side, i % 4 * step :][:, :side] for i in range(n)]
+
+
+def test_every_file_leaves_labelled_and_recorded(run) -> None:
+    policy.save(Policy())
+    words = ("a red square 1", "-n", "2", "--seed", "1", "--each", "--svg")
+    outcome = run("draw", *words, *TINY, "-o", "out/a.png")
+    assert outcome.code == 0, outcome.err
+    names = sorted(path.name for path in Path("out").iterdir())
+    assert names == ["a-1.png", "a-1.svg", "a-2.png", "a-2.svg", "a.png"]
+    assert {verify(Path("out") / name).outcome for name in names} == {HOLDS}
+    Image.new("RGB", (50, 50), "red").save("red.png")
+    assert run("draw", "vary", "red.png", "-n", "1", *TINY, "-o", "out/v.png").code == 0
+    found = verify(Path("out/v.png"))
+    assert found.outcome == HOLDS
+    assert found.credential is not None
+    assert found.credential.parents == ("red.png",)
+    again = run("replay", verify(Path("out/a.png")).creation)
+    assert again.code == 0, again.err
+    assert "identical" in again.out + again.err
 
 
 @pytest.mark.parametrize("line", [["draw"], ["draw", "new"]])

@@ -1,21 +1,54 @@
 """`luoxia face` and `luoxia models import`, as they are typed."""
 
+import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_faces
+import torch
 from PIL import Image
 from plain_distance import Plain
 
+from luoxia.cli import face_edit
 from luoxia.generate import inversion
+from luoxia.generate.directions import Direction
+from luoxia.provenance import policy
+from luoxia.provenance.policy import Policy
+from luoxia.provenance.verify import HOLDS, verify
 
 
 @pytest.fixture(autouse=True)
 def tiny(home: Path) -> None:
+    policy.save(Policy("off", reason="what is drawn is looked at to the pixel"))
     tiny_faces.keep()
     tiny_faces.keep("told", classes=2)
     tiny_faces.keep("third", made=tiny_faces.third())
+
+
+DIRECTION = Direction("x", torch.ones(8), "sefa")
+
+
+@pytest.mark.parametrize(
+    "line", ["--seeds 0-2", "mix --rows 1 --cols 2", "morph --seeds 1,2 --seconds 0.2", "edit 1 --set x=1"]
+)
+def test_everything_leaves_labelled_and_recorded(run, line: str) -> None:
+    policy.save(Policy())
+    out = "a.gif" if "morph" in line else "a.png"
+    with contextlib.ExitStack() as stack:
+        if "edit" in line:
+            stack.enter_context(pytest.MonkeyPatch.context()).setattr(
+                face_edit, "_directions", lambda _: [DIRECTION]
+            )
+        outcome = run("face", *line.split(), "--model", "tiny", "-o", out)
+    assert outcome.code == 0, outcome.err
+    found = verify(Path(out))
+    assert found.outcome == HOLDS
+    assert found.creation in outcome.err
+    assert "PRODUCER-CODE-NOT-SET" in outcome.err
+    told = json.loads(run("show", found.creation, "--json").out)
+    assert told["made_from"]["models"][0]["id"] == "tiny"
 
 
 @pytest.mark.parametrize("model", ["tiny", "third"])

@@ -1,11 +1,8 @@
 """Ways and films."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from luoxia.core.errors import UserError
 from luoxia.generate import morph
@@ -54,41 +51,11 @@ def test_what_is_no_way() -> None:
         morph.path(KEYS[:1], 9)
 
 
-@pytest.fixture
-def frames() -> np.ndarray:
-    """A square that moves right, on a colour that fades."""
-    made = np.zeros((10, 3, 16, 16), np.uint8)
-    for i in range(10):
-        made[i, 0] = 20 * i
-        made[i, 1, 4:12, i : i + 6] = 200
-    return made
-
-
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_pictures_that_move(frames: np.ndarray, tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a{suffix}"
-    morph.write(frames, path, fps=20, scale=2)
-    with Image.open(path) as film:
-        assert (film.size, film.n_frames, film.info["loop"]) == ((32, 32), 10, 0)
-        film.seek(7)
-        shown = np.asarray(film.convert("RGB"), int)[::2, ::2].transpose(2, 0, 1)
-        assert np.abs(shown - frames[7]).mean() < 20
-        assert film.info["duration"] == 50
-
-
-def test_a_film(frames: np.ndarray, tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
-    path = tmp_path / "a.mp4"
-    morph.write(frames.repeat(4, 2).repeat(4, 3), path, fps=25)
-    with av.open(str(path)) as film:
-        stream = film.streams.video[0]
-        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(stream)]
-        assert (stream.codec_context.name, float(stream.average_rate)) == ("h264", 25)
-    assert np.shape(shown) == (10, 64, 64, 3)
-    assert np.abs(shown[7].astype(int).transpose(2, 0, 1)[:, ::4, ::4] - frames[7]).mean() < 25
-
-
-def test_a_name_that_is_no_films(frames: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"\.mp4, \.gif, \.webp"):
-        morph.write(frames, tmp_path / "a.avi")
-    assert not list(tmp_path.iterdir())
+def test_frames_are_enlarged_one_by_one() -> None:
+    pictures = np.zeros((2, 1, 8, 8), np.uint8)
+    pictures[1, :, :, 4:] = 200
+    made = list(morph.frames(pictures, 2))
+    assert [frame.shape for frame in made] == [(16, 16, 3)] * 2
+    assert made[0].max() == 0
+    assert (made[1][:, 13:] == 200).all()
+    assert np.array_equal(next(morph.frames(pictures[1:])), pictures[1].repeat(3, 0).transpose(1, 2, 0))

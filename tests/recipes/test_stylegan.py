@@ -101,6 +101,15 @@ def test_frozen_blocks_stay_as_they_are() -> None:
     assert moved == {"b8", "b4"}
 
 
+@pytest.mark.parametrize("noise", [True, False])
+def test_layers_add_noise_only_where_it_is_wanted(noise: bool) -> None:
+    work = begin("runs/x", noise=str(noise).lower())
+    assert work.train()
+    G, z = work.training.modules["generator"], torch.zeros(1, 8)
+    quiet, noisy = G(z, noise_mode="none"), G(z, noise_mode="random")
+    assert torch.equal(quiet, noisy) is not noise
+
+
 @pytest.mark.parametrize(("name", "has"), [("ada", True), ("diffaugment", False), ("none", True)])
 def test_kinds_of_augmentation_train(name: str, has: bool) -> None:
     work = begin(f"runs/{name}", augmentation=name)

@@ -26,6 +26,9 @@ from luoxia.core.runtime import resolve
 from luoxia.generate import directions as learned
 from luoxia.generate import inversion
 from luoxia.generate.portraits import Portraits
+from luoxia.provenance import policy
+from luoxia.provenance.policy import Policy
+from luoxia.provenance.verify import HOLDS, verify
 from luoxia.server import pictures
 from luoxia.server.app import create_app
 from luoxia.server.faces import jobs, work
@@ -226,7 +229,7 @@ def test_a_failure_is_told_in_the_readers_language(client: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("format", ["mp4", "gif", "webp"])
-def test_a_film_has_its_frames(client: httpx.Client, format: str) -> None:
+def test_a_film_has_its_frames(client: httpx.Client, tmp_path: Path, format: str) -> None:
     if format == "mp4":
         pytest.importorskip("av")
     ask = {"model": "tiny", "keys": KEYS, "seconds": 1, "fps": 10, "format": format}
@@ -234,6 +237,8 @@ def test_a_film_has_its_frames(client: httpx.Client, format: str) -> None:
     assert events[-1]["state"] == "done"
     film = client.get(f"/api/faces/films/{events[-1]['result']}")
     assert f'filename="faces.{format}"' in film.headers["content-disposition"]
+    (tmp_path / f"film.{format}").write_bytes(film.content)
+    assert verify(tmp_path / f"film.{format}").outcome == HOLDS
     if format == "mp4":
         import av
 
@@ -264,7 +269,16 @@ def test_a_film_that_would_not_fit_is_refused(client: httpx.Client, monkeypatch)
     assert (last["state"], "make it shorter" in last["message"]) == ("failed", True)
 
 
+def test_a_sheet_leaves_labelled(client: httpx.Client, tmp_path: Path) -> None:
+    what = {"kind": "faces", "faces": KEYS}
+    answer = client.post("/api/faces/sheet", json={"model": "tiny", "what": what})
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "sheet.png").write_bytes(answer.content)
+    assert verify(tmp_path / "sheet.png").outcome == HOLDS
+
+
 def test_a_sheet_is_the_grid_with_its_edges(client: httpx.Client) -> None:
+    policy.save(Policy("off", reason="looked at to the pixel"))
     what = {"kind": "grid", "rows": KEYS, "columns": [*KEYS, {"seed": 7}], "layers": {"first": 0, "last": 1}}
     answer = client.post("/api/faces/sheet", json={"model": "tiny", "what": what, "enlarge": 2})
     assert answer.headers["content-type"] == "image/png"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -123,6 +122,8 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
     import numpy as np
 
     from luoxia.core.images import grid
+    from luoxia.workspace import makers
+    from luoxia.workspace.publish import publish
 
     pictures = np.stack(atelier.draw(ask.model, ask.what, superseded))
     columns = ask.columns
@@ -134,6 +135,6 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
             np.concatenate([pictures[r : r + 1], inner[r * columns : (r + 1) * columns]]) for r in range(rows)
         ]
         pictures, columns = np.concatenate([corner, top, *lines]), columns + 1
-    file = io.BytesIO()
-    grid(pictures, columns, enlarge=ask.enlarge).save(file, "PNG")
-    return file.getvalue()
+    sheet = np.asarray(grid(pictures, columns, enlarge=ask.enlarge))
+    asked = ask.model_dump(mode="json", exclude={"model"})
+    return publish(sheet, makers.told("picture", "face sheet", ask.model, asked), suffix=".png").data

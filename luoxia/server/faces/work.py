@@ -118,6 +118,9 @@ def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
         import numpy as np
 
         from luoxia.generate import morph
+        from luoxia.workspace import makers
+        from luoxia.workspace.encoding import Film
+        from luoxia.workspace.publish import publish
 
         portraits = atelier.portraits(ask.model)
         size, frames = portraits.config.size, max(2, round(ask.seconds * ask.fps))
@@ -134,7 +137,9 @@ def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
             pictures += list(portraits.pictures(ways[start : start + 8]))
             report(JobEvent(state="working", done=len(pictures), total=total))
         id, path = films.place(ask.format)
-        morph.write(np.stack(pictures), path, fps=ask.fps, scale=scale)
+        asked = ask.model_dump(mode="json", exclude={"model", "format"})
+        made_from = makers.told("film", "face morph", ask.model, asked)
+        publish(Film(morph.frames(np.stack(pictures), scale), ask.fps), made_from, path)
         films.keep(id, path)
         return JobEvent(state="done", done=total, total=total, result=id)
 

@@ -1,0 +1,43 @@
+"""What commands make leaves through the one door, and what that says is told on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from luoxia.cli.words import tell
+from luoxia.core.language import Text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from luoxia.workspace.creation import Creation
+    from luoxia.workspace.encoding import Content
+    from luoxia.workspace.made_from import MadeFrom
+
+
+def leave(
+    content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
+) -> Creation:
+    """Publish as the file ``path``; where it is None, a text that went to standard output."""
+    from luoxia.workspace.publish import publish
+
+    left = publish(content, made_from, path, parents=parents)
+    for warning in left.warnings:
+        tell(warning.en, warning.zh)
+    if left.sentence:
+        tell(f"{left.sentence} {left.creation.id}", f"{left.sentence}{left.creation.id}")
+    return left.creation
+
+
+def leave_picture(
+    image: Image, made_from: MadeFrom, out: Path, *, more: Text | None = None, parents: Iterable[Path] = ()
+) -> Creation:
+    """Publish a picture, and tell its size, ``more``, and its id in a line."""
+    import numpy as np
+
+    creation = leave(np.asarray(image), made_from, out, parents=parents)
+    size, more = f"{image.width} x {image.height}", more or Text("", "")
+    tell(f"{out}: {size}{more.en}, {creation.id}", f"{out}：{size}{more.zh}，{creation.id}")
+    return creation

@@ -1,0 +1,90 @@
+"""`luoxia jobs`: what is waiting, running and done, stopped or run anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Context, Option
+
+from luoxia.cli.history import As_json, opened, printable, shortened
+from luoxia.cli.words import print_table, say, tell
+from luoxia.core.language import Text
+
+if TYPE_CHECKING:
+    from luoxia.workspace.jobs import Job, Jobs
+
+app = typer.Typer(rich_markup_mode=None)
+REASON = 60  # columns
+STATES = {
+    "waiting": Text("waiting", "等待"),
+    "running": Text("running", "进行中"),
+    "done": Text("done", "完成"),
+    "failed": Text("failed", "失败"),
+    "cancelled": Text("cancelled", "已取消"),
+}
+Id = Annotated[
+    str, Argument(metavar="ID", help=say("Of a job; its beginning is enough.", "任务编号，写出开头即可。"))
+]
+
+
+@app.callback(invoke_without_command=True)
+def jobs(
+    context: Context,
+    limit: Annotated[
+        int,
+        Option(
+            "-n", "--limit", metavar="N", min=1, help=say("How many, the newest.", "最多列出最新的几项。")
+        ),
+    ] = 20,
+    as_json: As_json = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    with _opened() as found:
+        listed = found.list(limit)
+    if as_json:
+        print(json.dumps([asdict(job) for job in listed], ensure_ascii=False, indent=1))
+        return
+    if not listed:
+        tell("there are no jobs", "没有任务")
+        return
+    heading = (
+        say("id", "编号"),
+        say("work", "内容"),
+        say("state", "状态"),
+        say("done", "进度"),
+        say("reason", "原因"),
+    )
+    print_table([heading, *map(_row, listed)])
+
+
+@app.command(help=say("Have a job stop, or not begin.", "停止任务，或使其不再开始。"))
+def cancel(id: Id) -> None:
+    with _opened() as found:
+        job = found.cancel(id)
+    tell(f"{job.id}: {STATES[job.state].en}", f"{job.id}：{STATES[job.state].zh}")
+
+
+@app.command(help=say("Run a job anew that failed or was cancelled.", "重新运行失败或已取消的任务。"))
+def retry(id: Id) -> None:
+    with _opened() as found:
+        job = found.retry(id)
+    tell(f"{job.id}: {STATES[job.state].en}", f"{job.id}：{STATES[job.state].zh}")
+
+
+@contextmanager
+def _opened() -> Iterator[Jobs]:
+    from luoxia.workspace.jobs import Jobs
+
+    with opened() as workspace, Jobs(workspace) as found:
+        yield found
+
+
+def _row(job: Job) -> tuple[str, ...]:
+    share = f"{job.done}/{job.total}" if job.total else ""
+    return job.id, printable(job.work), str(STATES[job.state]), share, shortened(str(job.error or ""), REASON)

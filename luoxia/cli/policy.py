@@ -1,0 +1,87 @@
+"""`luoxia policy`: which marks leave with what is made here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option, Typer
+
+from luoxia.cli.words import print_table, say, tell
+from luoxia.provenance import policy as policies
+from luoxia.provenance.policy import Policy
+
+app = Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.command(help=say("Show the policy and what it asks for.", "显示当前策略及其要求。"))
+def show() -> None:
+    _print(policies.load())
+
+
+@app.command(name="set", help=say("Choose the policy.", "选择策略。"))
+def choose(
+    name: Annotated[
+        str,
+        Argument(
+            metavar="POLICY",
+            help=say(
+                "cn (GB 45438-2025: marks on everything), eu (AI Act, Article 50), or off.",
+                "cn（GB 45438-2025：一切内容均标识）、eu（欧盟《人工智能法》第 50 条）或 off。",
+            ),
+        ),
+    ],
+    producer: Annotated[
+        str | None,
+        Option(
+            metavar="CODE",
+            help=say(
+                "Your code as a provider, which labels name; kept until set anew.",
+                "您作为服务提供者的编码，写入标识；设置后一直保留。",
+            ),
+        ),
+    ] = None,
+    reason: Annotated[
+        str,
+        Option(
+            metavar="TEXT",
+            help=say(
+                "Why nothing is to be marked; kept with every creation.",
+                "不添加标识的理由，随每件作品保存。",
+            ),
+        ),
+    ] = "",
+) -> None:
+    kept = producer if producer is not None else _producer()
+    chosen = Policy(name, kept, reason)
+    policies.save(chosen)
+    _print(chosen)
+
+
+def _producer() -> str:
+    """The code that was set before; a file that is no policy any more is about to be replaced."""
+    from luoxia.core.errors import UserError
+
+    try:
+        return policies.load().producer
+    except UserError as error:
+        tell(f"{error.text.en}; the producer code is not kept", f"{error.text.zh}；服务提供者编码未保留")
+        return ""
+
+
+def _print(policy: Policy) -> None:
+    yes, no, lifelike = say("yes", "是"), say("no", "否"), say("if lifelike", "可能被当真时")
+    seen = yes if policy.shows("picture") else lifelike if policy.shows("picture", lifelike=True) else no
+    rows = [
+        (say("policy", "策略"), policy.name),
+        (say("mark for people", "显式标识"), f"{seen} {policy.mark}".strip()),
+        (
+            say("label, watermark, credential in the file", "文件内的标识、水印与凭证"),
+            yes if policy.embeds else no,
+        ),
+        (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
+    ]
+    if policy.reason:
+        rows.append((say("reason", "理由"), policy.reason))
+    print_table(rows)
+    if policy.warning:
+        tell(policy.warning.en, policy.warning.zh)

@@ -1,0 +1,83 @@
+"""One generated artefact as it is recorded, and the one way to write it as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from luoxia.core.errors import UserError
+from luoxia.provenance import ids
+from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed, Parent
+
+LARGEST = 1 << 20  # characters of a record; a prompt of a whole book still fits
+
+
+def now() -> str:
+    """The time in UTC to the millisecond, as records tell it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same text for the same facts: keys sorted, no spaces, no escapes but the needed ones.
+
+    Raises :class:`UserError` for what JSON or UTF-8 cannot say, and for more than ``LARGEST`` characters.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"the record of a creation cannot be written: {error}", f"无法写出作品记录：{error}"
+        ) from error
+    if len(text) > LARGEST:
+        raise UserError(
+            f"the record of a creation has {len(text):,} characters, and {LARGEST:,} fit; shorten its prompt",
+            f"作品记录有 {len(text):,} 个字符，上限为 {LARGEST:,}；请缩短提示",
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class Creation:
+    """``content_sha256`` and ``sketch`` are of the content before it was marked and labelled, as
+    :func:`luoxia.workspace.content.digest` and :func:`~luoxia.workspace.content.sketch` give them; ``file_sha256`` of the
+    file as it was published, "" for content that left by a page or standard output, which has no ``path`` either."""
+
+    id: str
+    made: str
+    made_from: MadeFrom
+    content_sha256: str
+    file_sha256: str = ""
+    path: str = ""
+    sketch: str = ""
+
+    @property
+    def kind(self) -> str:
+        return self.made_from.kind
+
+    @property
+    def number(self) -> int:
+        """What its watermark says, 48 bits."""
+        return ids.number_of(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        facts = asdict(self)
+        facts["made_from"] |= {
+            "parameters": dict(self.made_from.parameters),
+            "versions": dict(self.made_from.versions),
+        }
+        return facts
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any]) -> Creation:
+        """The creation that :meth:`to_json` told; ``KeyError`` or ``TypeError`` for anything else."""
+        told = dict(facts["made_from"])
+        told["models"] = tuple(
+            ModelUsed(**model | {"datasets": tuple(DatasetUsed(**d) for d in model["datasets"])})
+            for model in told["models"]
+        )
+        told["parents"] = tuple(Parent(**parent) for parent in told["parents"])
+        whole: dict[str, Any] = facts | {"made_from": MadeFrom(**told)}
+        return cls(**whole)

@@ -1,0 +1,194 @@
+"""What makes content again from its record: the public functions of ``luoxia.generate``, one maker a command.
+
+A maker takes :class:`MadeFrom` to content before any mark or label: a text, or the pixels (H, W, 3) of the sheet. Whoever
+makes something the first time may do so through it too. PyTorch comes in with the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
+from luoxia.workspace.content import Content
+from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
+
+SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+
+
+def write(made_from: MadeFrom) -> str:
+    asked = Writing(**made_from.parameters)
+    import luoxia
+    from luoxia.generate.constraint import Constraint
+
+    constraint = None
+    if asked.json_schema is not None:
+        constraint = Constraint.from_json_schema(asked.json_schema)
+    elif asked.regex is not None:
+        constraint = Constraint.from_regex(asked.regex)
+    elif asked.choices:
+        constraint = Constraint.from_choices(list(asked.choices))
+    sampling = {name: getattr(asked, name) for name in SAMPLING}
+    sampling |= {"stop": tuple(asked.stop), "seed": made_from.seed}
+    model = luoxia.load(asked.model, threads=asked.threads)
+    if asked.raw:
+        return model.stream(made_from.prompt, constraint=constraint, **sampling).text()
+    messages = [*map(dict, asked.before), {"role": "user", "content": made_from.prompt}]
+    return model.chat(messages, constraint=constraint, **sampling).text()
+
+
+def draw(made_from: MadeFrom) -> np.ndarray:
+    asked = Drawn(**made_from.parameters)
+    from luoxia.core.images import grid
+    from luoxia.generate.codes import Knobs
+    from luoxia.generate.drawing import Drawing
+
+    drawing = Drawing.open(asked.model, _runtime(asked.threads), clip=asked.clip)
+    knobs = Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p)
+    made = drawing.draw(
+        made_from.prompt, asked.n, seed=made_from.seed, knobs=knobs, candidates=asked.candidates
+    )
+    pixels = made.pixels if asked.size in (None, drawing.size) else drawing.enlarged(made.pixels, asked.size)
+    return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
+
+
+def face(made_from: MadeFrom) -> np.ndarray:
+    asked = Faces(**made_from.parameters)
+    from luoxia.core.images import grid
+    from luoxia.generate.portraits import Portraits
+
+    portraits = Portraits.open(asked.model, _runtime(asked.threads))
+    ws = portraits.styles(list(asked.seeds), psi=asked.truncation, name=asked.class_)
+    pixels = portraits.pictures(ws, noise_mode=asked.noise)
+    return np.asarray(grid(pixels, asked.columns, enlarge=asked.scale))
+
+
+def poem(made_from: MadeFrom) -> str:
+    asked = asdict(Poems(**made_from.parameters))
+    from luoxia.generate.verse import load_verse
+    from luoxia.generate.verse_order import VerseOrder
+
+    model, threads = asked.pop("model"), asked.pop("threads")
+    order = VerseOrder(theme=made_from.prompt, seed=made_from.seed, **asked)
+    return "\n\n".join(f"{v.title}\n{v.text}" for v in load_verse(model, threads=threads).write(order))
+
+
+MAKERS: dict[str, Callable[[MadeFrom], Content]] = {"write": write, "draw": draw, "face": face, "poem": poem}
+ASKED = {"write": Writing, "draw": Drawn, "face": Faces, "poem": Poems}
+
+
+def told(
+    kind: str,
+    command: str,
+    model: str,
+    asked: Writing | Drawn | Faces | Poems | dict[str, Any],
+    *,
+    clip: str | None = None,
+    prompt: str = "",
+    seed: int | None = None,
+    parents: tuple[Parent, ...] = (),
+) -> MadeFrom:
+    """The record of what ``command``, one of :data:`MAKERS` or beginning with one, makes by ``model``."""
+    facts = asked if isinstance(asked, dict) else parameters(asked)
+    used = models_of(command.split()[0], model, clip)
+    return MadeFrom(kind, command, models=used, prompt=prompt, seed=seed, parameters=facts, parents=parents)
+
+
+def models_of(command: str, model: str, clip: str | None = None) -> tuple[ModelUsed, ...]:
+    """The models that take part when ``command`` makes something by the model of that name, with the SHA-256 of their
+    weights as they lie here now. Raises :class:`UserError` where one is not here."""
+    return _MODELS[command](model, clip)
+
+
+def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
+    from luoxia.generate.load import locate
+    from luoxia.weights import adapter_folder
+
+    stack = adapter_folder.find(model)
+    name, path = locate(stack.base if stack else model)
+    base = ModelUsed(name, adapter_folder.hash_of(path), _licence(name), "writes")
+    parts = stack.parts if stack else ()
+    tuned = [ModelUsed(part.name, adapter_folder.hash_of(part.folder), "", "tunes") for part, _ in parts]
+    return base, *tuned
+
+
+def _faces(model: str, _: str | None) -> tuple[ModelUsed, ...]:
+    from luoxia.weights import stylegan_folder
+
+    found = stylegan_folder.find(model)
+    sha256 = _hash(found.folder / stylegan_folder.WEIGHTS)
+    return (ModelUsed(found.name, sha256, _licence(found.name, found.licence), "draws"),)
+
+
+def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
+    from luoxia.weights import clip_folder, drawing_folder
+
+    found = drawing_folder.find(model)
+    licence = _licence(found.name, found.licence)
+    used = [
+        ModelUsed(part.name, _hash(part.path), licence, kind)
+        for kind, part in sorted(found.parts.items())
+        if kind != "clip" or clip is None
+    ]
+    if clip is not None:
+        other = clip_folder.find(clip)
+        used.append(ModelUsed(other.name, _hash(other.weights), _licence(other.name, other.licence), "clip"))
+    return tuple(used)
+
+
+def _verse(model: str, _: str | None) -> tuple[ModelUsed, ...]:
+    from luoxia.weights import verse_folder
+
+    found = verse_folder.find(model)
+    return (ModelUsed(found.name, found.sha256, _licence(found.name, found.licence), "writes"),)
+
+
+_MODELS = {"write": _text, "draw": _drawing, "face": _faces, "poem": _verse}
+
+
+def _licence(name: str, told: tuple[str, ...] = ()) -> str:
+    from luoxia.weights.catalogue import CATALOGUE
+
+    return CATALOGUE[name].licence if name in CATALOGUE else "; ".join(told)
+
+
+def _hash(path: Path) -> str:
+    from luoxia.weights.catalogue import digest
+
+    try:
+        with path.open("rb") as file:
+            return digest(file)
+    except OSError as error:
+        raise MalformedFileError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
+
+
+def _runtime(threads: int | None) -> Any:
+    import torch
+
+    from luoxia.core.runtime import resolve
+
+    runtime = resolve(threads=threads)
+    torch.set_num_threads(runtime.threads)
+    return runtime
+
+
+def maker_of(made_from: MadeFrom) -> Callable[[MadeFrom], Content]:
+    """Raises :class:`UserError` for a command that nothing makes again, and for parameters that are not its own."""
+    command = made_from.command
+    if command not in MAKERS:
+        raise UserError(
+            f"what `{command[:40]}` made cannot be made again; that is possible for {', '.join(MAKERS)}",
+            f"`{command[:40]}` 的作品无法重制；可重制的有 {'、'.join(MAKERS)}",
+        )
+    try:
+        ASKED[command](**made_from.parameters)
+    except TypeError as error:
+        raise UserError(
+            f"its parameters are not those of this version ({error})", f"其参数与当前版本不符（{error}）"
+        ) from error
+    return MAKERS[command]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.jobs import Jobs
+
+
+@pytest.fixture
+def waiting(home) -> list[str]:
+    with Workspace() as workspace, Jobs(workspace) as jobs:
+        return [jobs.add("draw", {"prompt": "a heron"}), jobs.add("write \x1b[1m", {}, heavy=False)]
+
+
+def test_jobs_are_listed_cancelled_and_run_anew(waiting: list[str], run) -> None:
+    first, second = waiting
+    lines = run("jobs").out.splitlines()
+    assert lines[0].split() == ["id", "work", "state", "done", "reason"]
+    assert sorted(line.split()[0] for line in lines[1:]) == sorted(waiting)
+    assert "\x1b" not in "".join(lines)
+    assert run("jobs", "cancel", first).err == f"{first}: cancelled\n"
+    states = {job["id"]: job["state"] for job in json.loads(run("jobs", "--json").out)}
+    assert states == {first: "cancelled", second: "waiting"}
+    assert run("jobs", "retry", first).err == f"{first}: waiting\n"
+    refused = run("jobs", "retry", second)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "only jobs that failed or were cancelled" in refused.err
+    assert "there is no job L9" in run("jobs", "cancel", "L9").err
+
+
+def test_no_jobs(home, run) -> None:
+    assert run("jobs").err == "there are no jobs\n"

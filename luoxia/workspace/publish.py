@@ -37,9 +37,14 @@ from luoxia.provenance.verify import HOLDS, verify
 from luoxia.workspace import content as contents
 from luoxia.workspace import encoding
 from luoxia.workspace.creation import Creation, now
-from luoxia.workspace.encoding import Content, Film, Pixels
+from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.history import Workspace, beside, staged
 from luoxia.workspace.made_from import MadeFrom
+
+UNMARKED = Text(
+    "the picture does not take an unseen mark; it leaves with the others",
+    "此图无法承载隐形水印；其余标识照常",
+)
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,16 @@ def publish(
             path = _writable(path)
         with staged(id) as folder:
             file = folder / f"creation{suffix}"
-            encoding.write(_marked(content, made_from.kind, suffix, id, chosen, zone), file, quality)
+            marked = _marked(content, made_from.kind, suffix, id, chosen, zone)
+            lasting = _lasting(marked, suffix, chosen)
+            if lasting is False:
+                warnings = (*warnings, UNMARKED)
+            encoding.write(marked, file, quality)
             if chosen.embeds:
                 carriers.write(file, chosen.label(id))
                 if credential.signs(file):
                     credential.sign(file, _claim(id, made_from, title, tuple(parents)), keys.signer())
-                _read_back(file, content, id, chosen)
+                _read_back(file, id, chosen, lasting=lasting is True)
             creation = _creation(id, content, made_from, _settled(file), path)
             if path is None:
                 data = file.read_bytes()
@@ -154,7 +163,17 @@ def _claim(id: str, made: MadeFrom, title: str, parents: tuple[Path, ...]) -> Cl
     )
 
 
-def _read_back(file: Path, content: Content, id: str, chosen: Policy) -> None:
+def _lasting(marked: Content, suffix: str, chosen: Policy) -> bool | None:
+    """Whether the unseen mark must be found in the file again: None where none is promised, False where the picture
+    does not take one, as full noise or an empty sheet of glass."""
+    promised = isinstance(marked, np.ndarray) and min(marked.shape[:2]) >= watermark.PROMISED
+    if not (promised and chosen.embeds and suffix in encoding.LASTING):
+        return None
+    assert isinstance(marked, np.ndarray)
+    return watermark.read(marked) is not None
+
+
+def _read_back(file: Path, id: str, chosen: Policy, *, lasting: bool) -> None:
     """Raise unless the file says by itself what it should: a door that does not look is no door."""
     found = verify(file)
     missing = []
@@ -162,7 +181,7 @@ def _read_back(file: Path, content: Content, id: str, chosen: Policy) -> None:
         missing.append(Text("the label", "标识"))
     if credential.signs(file) and not (found.credential and found.credential.holds and found.creation == id):
         missing.append(Text("the credential", "凭证"))
-    if isinstance(content, np.ndarray) and found.watermark is None and _promised(content, file.suffix):
+    if lasting and found.watermark is None:
         missing.append(Text("the unseen mark", "隐形水印"))
     if missing or found.outcome != HOLDS:
         faults = "; ".join(text.en for text in (*missing, *found.faults))
@@ -171,10 +190,6 @@ def _read_back(file: Path, content: Content, id: str, chosen: Policy) -> None:
             f"what was written does not bear out what it is ({faults}); nothing was published",
             f"写出的文件未通过检查（{faults_zh}）；未发布任何内容",
         )
-
-
-def _promised(pixels: Pixels, suffix: str) -> bool:
-    return suffix in encoding.LASTING and min(pixels.shape[:2]) >= watermark.PROMISED
 
 
 @contextmanager

@@ -169,7 +169,6 @@ def test_what_cannot_be_checked_does_not_leave(tmp_path: Path, monkeypatch: pyte
     for name, broken in {
         "write": (carriers, lambda *_: None),
         "sign": (publish.credential, lambda *_: None),
-        "mark": (watermark, lambda pixels, _: pixels),
     }.items():
         with monkeypatch.context() as patch:
             patch.setattr(broken[0], name, broken[1])
@@ -178,6 +177,14 @@ def test_what_cannot_be_checked_does_not_leave(tmp_path: Path, monkeypatch: pyte
     assert os.listdir(tmp_path) == ["home"]
     with Workspace() as workspace:
         assert workspace.list() == []
+
+
+def test_a_picture_that_takes_no_unseen_mark_leaves_with_a_warning(tmp_path: Path) -> None:
+    policy.save(Policy("eu"))
+    glass = np.zeros((300, 300, 4), np.uint8)
+    left = publish.publish(glass, of(), tmp_path / "a.png")
+    assert publish.UNMARKED in left.warnings
+    assert verify(tmp_path / "a.png").outcome == HOLDS
 
 
 def test_a_file_that_is_there_stays_when_another_fails(

@@ -240,10 +240,13 @@ def held(id: str, *, wait: bool = True) -> Iterator[Path]:
     files, which is there when someone made it. Raises :class:`filelock.Timeout` unless ``wait``."""
     folder = _publishing()
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{id}.lock", timeout=-1 if wait else 0, is_singleton=True) as lock:
-        yield folder / id
-        if lock.lock_counter == 1:
-            Path(lock.lock_file).unlink(missing_ok=True)
+    lock = FileLock(folder / f"{id}.lock", is_singleton=True)  # so that who holds it may hold it again
+    with lock.acquire(timeout=-1 if wait else 0):
+        try:
+            yield folder / id
+        finally:
+            if lock.lock_counter == 1:
+                Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

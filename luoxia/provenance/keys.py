@@ -55,9 +55,9 @@ def signer() -> Signer:
             )
         key, certificates = os.environ[KEY], _pem(os.environ[CERTIFICATE])
         if key.startswith("pkcs11:"):
-            from luoxia.provenance import pkcs11
+            from luoxia.provenance import signing_token
 
-            return pkcs11.signer(key, certificates)
+            return signing_token.signer(key, certificates)
         return _signer(_pem(key), certificates, KEY)
     key_path, chain_path = folder() / "key.pem", folder() / "certificates.pem"
     if not key_path.exists():

@@ -34,10 +34,12 @@ def leave(
 def leave_picture(
     image: Image, made_from: MadeFrom, out: Path, *, more: Text | None = None, parents: Iterable[Path] = ()
 ) -> Creation:
-    """Publish a picture, and tell its size, ``more``, and its id in a line."""
+    """Publish a picture, and tell the file's size, ``more``, and its id in a line."""
     import numpy as np
+    from PIL.Image import open as opened
 
     creation = leave(np.asarray(image), made_from, out, parents=parents)
-    size, more = f"{image.width} x {image.height}", more or Text("", "")
+    with opened(out) as left:  # a small one has got a strip
+        size, more = f"{left.width} x {left.height}", more or Text("", "")
     tell(f"{out}: {size}{more.en}, {creation.id}", f"{out}：{size}{more.zh}，{creation.id}")
     return creation

@@ -143,7 +143,10 @@ def read(path: Path, mime: str | None = None) -> Credential | None:
         told = _told(*found)
         if told.known and told.serial in serials:
             return replace(told, known="own")
-        trusted = _read(path, mime, _context(_anchors()))
+        anchors = _anchors()
+        if not anchors:
+            return replace(told, known="")
+        trusted = _read(path, mime, _context(anchors))
     except (c2pa.C2paError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(

@@ -158,11 +158,11 @@ def _licence(name: str, told: tuple[str, ...] = ()) -> str:
 
 
 def _hash(path: Path) -> str:
-    from luoxia.weights.catalogue import digest
+    """Once for a file as it lies there: a command may let many pictures of one model out, and a server does."""
+    from luoxia.weights.adapter_folder import hash_of
 
     try:
-        with path.open("rb") as file:
-            return digest(file)
+        return hash_of(path)
     except OSError as error:
         raise MalformedFileError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
 

@@ -6,13 +6,13 @@ and the unseen mark carries the last 48 bits of its id: so a label that was copi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from luoxia.core.errors import UserError, unreadable
+from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode
 from luoxia.provenance import carriers, credential, ids, watermark
@@ -21,7 +21,6 @@ from luoxia.provenance.label import Label
 
 HOLDS, FAULTY, NOTHING = 0, 1, 2
 PICTURE = 256 << 20  # bytes of a file that is decoded to look for the unseen mark
-NO_LABEL = Text("it carries no label", "没有标识")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Verdict:
     watermark: watermark.Reading | None = None
     faults: tuple[Text, ...] = ()
     remarks: tuple[Text, ...] = ()
-    where: tuple[str, ...] = field(default=())
+    where: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> int:
@@ -97,12 +96,7 @@ def verify(path: Path) -> Verdict:
 
 
 def _label(path: Path, faults: list[Text], remarks: list[Text]) -> tuple[Label | None, tuple[str, ...]]:
-    if not path.is_file():
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise unreadable(path, error) from error
-    if path.suffix.lower() not in carriers.FORMATS and not _known(path):
+    if not carriers.known(path):
         remarks.append(Text("no label is looked for in files of this kind", "此类文件中不查找标识"))
         return None, ()
     found = carriers.read(path)
@@ -121,12 +115,6 @@ def _label(path: Path, faults: list[Text], remarks: list[Text]) -> tuple[Label |
             )
         )
     return (labels[0] if len(labels) == 1 else None), tuple(r.where for r in found if r.label)
-
-
-def _known(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(16)
-    return any(head.startswith(data, at) for at, data, _ in carriers.HEADS)
 
 
 def _credential(path: Path, faults: list[Text]) -> Credential | None:

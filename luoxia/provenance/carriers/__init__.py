@@ -15,7 +15,7 @@ from luoxia.core.language import Text
 from luoxia.provenance.carriers.bounded import MalformedError, Reading
 from luoxia.provenance.label import Label
 
-__all__ = ["FORMATS", "MalformedError", "Reading", "read", "write"]
+__all__ = ["FORMATS", "MalformedError", "Reading", "known", "read", "write"]
 
 FORMATS = {
     **dict.fromkeys((".png", ".apng"), "png"),
@@ -84,9 +84,7 @@ def read(path: Path) -> list[Reading]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(16)
-            name = next((name for at, data, name in HEADS if head.startswith(data, at)), None)
-            module = _module(name or FORMATS.get(path.suffix.lower()), path)
+            module = _module(_name(file.read(16), path), path)
             file.seek(0)
             found: list[Reading] = []
             try:
@@ -96,6 +94,21 @@ def read(path: Path) -> list[Reading]:
             return found
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def known(path: Path) -> bool:
+    """Whether the file at ``path`` is of a kind that has a place for a label. Raises :class:`UserError`."""
+    try:
+        with path.open("rb") as file:
+            return _name(file.read(16), path) is not None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _name(head: bytes, path: Path) -> str | None:
+    """The module for a file, by its first bytes where they tell it, else by its suffix."""
+    told = next((name for at, data, name in HEADS if head.startswith(data, at)), None)
+    return told or FORMATS.get(path.suffix.lower())
 
 
 def _module(name: str | None, path: Path) -> Any:

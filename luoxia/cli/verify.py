@@ -17,6 +17,7 @@ from luoxia.core.errors import UserError
 
 if TYPE_CHECKING:
     from luoxia.provenance.verify import Verdict
+    from luoxia.workspace.history import Workspace
 
 SIGNS = ("✓", "✗", "–")
 
@@ -101,31 +102,10 @@ def _line(found: Verdict) -> str:
 
 def _print(found: Verdict) -> None:
     from luoxia.provenance.verify import FAULTY, HOLDS
+    from luoxia.workspace.history import Workspace
 
-    none = say("none", "无")
-    rows = [(say("label", "标识"), none)]
-    if found.label:
-        from luoxia.provenance.label import MEANINGS
-
-        rows = [
-            (say("label", "标识"), f"{MEANINGS[found.label.label]} ({', '.join(found.where)})"),
-            (say("producer", "服务提供者"), found.label.content_producer),
-            (say("creation", "作品"), _recorded(found.label.produce_id)),
-        ]
-        if found.label.content_propagator != found.label.content_producer:
-            rows.append((say("propagator", "传播者"), found.label.content_propagator))
-    rows += _of_credential(found)
-    if found.watermark:
-        chance = f"{found.watermark.false_positive:.0e}"
-        rows.append(
-            (
-                say("unseen mark", "隐形水印"),
-                f"{_marked(found.watermark.number)} "
-                + say(f"(by chance: {chance})", f"（偶然出现的概率：{chance}）"),
-            )
-        )
-    else:
-        rows.append((say("unseen mark", "隐形水印"), none))
+    with Workspace() as workspace:
+        rows = _rows(found, workspace)
     print_table(rows)
     for fault in found.faults:
         print(f"{SIGNS[FAULTY]} {fault}")
@@ -135,6 +115,35 @@ def _print(found: Verdict) -> None:
         print(say("✓ What it says holds.", "✓ 所声明的来源有效。"))
     elif found.outcome != FAULTY:
         print(say("– It says nothing of its origin.", "– 未声明来源。"))
+
+
+def _rows(found: Verdict, workspace: Workspace) -> list[tuple[str, str]]:
+    """What the file says of itself, and what is known of that here."""
+    none = say("none", "无")
+    rows = [(say("label", "标识"), none)]
+    if found.label:
+        from luoxia.provenance.label import MEANINGS
+
+        rows = [
+            (say("label", "标识"), f"{MEANINGS[found.label.label]} ({', '.join(found.where)})"),
+            (say("producer", "服务提供者"), found.label.content_producer),
+            (say("creation", "作品"), _recorded(workspace, found.label.produce_id)),
+        ]
+        if found.label.content_propagator != found.label.content_producer:
+            rows.append((say("propagator", "传播者"), found.label.content_propagator))
+    rows += _of_credential(found)
+    if found.watermark:
+        chance = f"{found.watermark.false_positive:.0e}"
+        rows.append(
+            (
+                say("unseen mark", "隐形水印"),
+                f"{_marked(workspace, found.watermark.number)} "
+                + say(f"(by chance: {chance})", f"（偶然出现的概率：{chance}）"),
+            )
+        )
+    else:
+        rows.append((say("unseen mark", "隐形水印"), none))
+    return rows
 
 
 def _of_credential(found: Verdict) -> list[tuple[str, str]]:
@@ -163,21 +172,15 @@ def _of_credential(found: Verdict) -> list[tuple[str, str]]:
     return rows
 
 
-def _recorded(id: str) -> str:
+def _recorded(workspace: Workspace, id: str) -> str:
     """The id, and whether there is a record of it here."""
-    from luoxia.workspace.history import Workspace
-
-    with Workspace() as workspace:
-        known = workspace.is_recorded(id)
+    known = workspace.is_recorded(id)
     return f"{id} " + (
         say("(recorded here)", "（本机有记录）") if known else say("(no record here)", "（本机无记录）")
     )
 
 
-def _marked(number: int) -> str:
+def _marked(workspace: Workspace, number: int) -> str:
     """The creation that carries ``number``, where it was made here; else the number."""
-    from luoxia.workspace.history import Workspace
-
-    with Workspace() as workspace:
-        found = workspace.by_number(number)
+    found = workspace.by_number(number)
     return found.id if found else f"{number:012x}"

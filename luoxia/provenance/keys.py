@@ -76,10 +76,8 @@ def create(*, anew: bool = False) -> Path:
     path = folder()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(path / ".lock"):
-        if (path / "key.pem").exists():
-            if not anew:
-                return path
-            _aside(path)
+        if (path / "key.pem").exists() and not anew:
+            return path
         from luoxia.provenance.certificates import chain
 
         key, certificates = chain(ORGANISATION, VALID, SLACK)
@@ -99,8 +97,6 @@ def keep(key: Path, certificates: Path) -> Path:
     path = folder()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(path / ".lock"):
-        if (path / "key.pem").exists():
-            _aside(path)
         _write(path, text_of(key), text_of(certificates))
     return path
 
@@ -133,7 +129,9 @@ def _aside(path: Path) -> None:
 
 
 def _write(path: Path, key: str, certificates: str) -> None:
-    """The key last, and for its owner's eyes from its first byte on."""
+    """Put aside what is there; the key comes last, and for its owner's eyes from its first byte on."""
+    if (path / "key.pem").exists():
+        _aside(path)
     with write_atomically(path / "certificates.pem") as file:
         file.write(certificates.encode())
     before = os.umask(0o077)

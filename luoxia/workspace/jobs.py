@@ -24,6 +24,7 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 PRIORITIES = (1, 1_000)  # the lower goes first
 USUAL = 100
 MOST = 1_000
+BEGINNING = {"done": 0, "total": 0, "cancelled": 0, "error_en": "", "error_zh": ""}  # of every run of a job
 
 _STATES: dict[str, State] = {
     "ENQUEUED": "waiting",
@@ -94,11 +95,7 @@ class Jobs:
             "priority": priority,
             "made": now(),
             "tries": 1,
-            "done": 0,
-            "total": 0,
-            "cancelled": 0,
-            "error_en": "",
-            "error_zh": "",
+            **BEGINNING,
         }
         with database.writing(self.workspace.engine) as connection:
             connection.execute(jobs.insert(), row)
@@ -148,14 +145,7 @@ class Jobs:
                 f"{job.id} is {job.state}: only jobs that failed or were cancelled are run anew",
                 f"{job.id} 的状态为 {job.state}：只有失败或已取消的任务可以重试",
             )
-        fresh = {
-            "tries": jobs.c.tries + 1,
-            "done": 0,
-            "total": 0,
-            "cancelled": 0,
-            "error_en": "",
-            "error_zh": "",
-        }
+        fresh = {"tries": jobs.c.tries + 1, **BEGINNING}
         with database.writing(self.workspace.engine) as connection:
             connection.execute(jobs.update().where(jobs.c.id == job.id).values(**fresh))
             self._enqueue(

@@ -38,10 +38,11 @@ def sketch(content: Content) -> str:
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pixels (H, W, C), C 1, 3 or 4, as uint8 (SIDE, SIDE, 3)."""
-    from PIL import Image
+    from PIL.Image import Resampling
 
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+    from luoxia.workspace.encoding import image
+
+    return np.asarray(image(pixels).convert("RGB").resize((SIDE, SIDE), Resampling.BOX))
 
 
 def distance(one: str, other: str, *, text: bool) -> float | None:

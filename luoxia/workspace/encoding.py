@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from luoxia.core.errors import UserError
+from luoxia.core.images import FORMS
 from luoxia.provenance import visible
 
 Pixels = NDArray[np.uint8]
-QUALITY = 95  # of JPEG and of WebP that loses something
-PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+QUALITY = 95  # of JPEG and WebP
+PICTURES = {**FORMS, ".tif": "TIFF", ".tiff": "TIFF"}
 FILMS = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".webp")
 TEXTS = (".txt", ".md", ".markdown", ".html", ".htm", ".json", ".svg")
-LASTING = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")  # in which the unseen mark must be found again
+LASTING = tuple(PICTURES)  # in which the unseen mark must be found again
 CODECS = {".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"})}
 H264 = ("libx264", {"crf": "16", "preset": "medium"})
 PALETTE_FRAMES = 12  # of a GIF, from which its colours are chosen
@@ -53,7 +54,7 @@ class Film:
 Content = str | bytes | Pixels | Film
 
 
-def write(content: Content, path: Path, quality: int = QUALITY) -> None:
+def write(content: Content, path: Path) -> None:
     """Write ``content`` to ``path`` in the form that its suffix names. Raises :class:`UserError` for one that cannot be."""
     suffix = path.suffix.lower()
     match content:
@@ -62,7 +63,7 @@ def write(content: Content, path: Path, quality: int = QUALITY) -> None:
         case bytes():
             path.write_bytes(content)
         case np.ndarray() if suffix in PICTURES:
-            _write_picture(content, path, quality)
+            _write_picture(content, path)
         case Film() if suffix in FILMS:
             (_write_loop if suffix in (".gif", ".webp") else _write_film)(content, path)
         case _:
@@ -78,7 +79,7 @@ def image(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _write_picture(pixels: Pixels, path: Path, quality: int) -> None:
+def _write_picture(pixels: Pixels, path: Path) -> None:
     form, picture = PICTURES[path.suffix.lower()], image(pixels)
     options: dict[str, Any] = {"PNG": {"compress_level": 4}, "TIFF": {"compression": "tiff_lzw"}}.get(
         form, {}
@@ -87,11 +88,9 @@ def _write_picture(pixels: Pixels, path: Path, quality: int) -> None:
         if pixels.shape[2] == 4:  # which has no transparency
             white = Image.new("RGBA", picture.size, "white")
             picture = Image.alpha_composite(white, picture).convert("RGB")
-        options = {"quality": quality, "subsampling": 0}
+        options = {"quality": QUALITY, "subsampling": 0}
     elif form == "WEBP":
-        options = (
-            {"lossless": True, "quality": 30, "method": 2} if quality > QUALITY else {"quality": quality}
-        )
+        options = {"quality": QUALITY}
     picture.save(path, form, **options)
 
 

@@ -67,7 +67,6 @@ def publish(
     title: str = "",
     parents: Iterable[Path] = (),
     zone: visible.Place | None = None,
-    quality: int = encoding.QUALITY,
     workspace: Workspace | None = None,
 ) -> Published:
     """Let ``content`` out as the file ``path``, or as bytes in the format ``suffix`` where none is given.
@@ -100,7 +99,7 @@ def publish(
             lasting = _lasting(marked, suffix, chosen)
             if lasting is False:
                 warnings = (*warnings, UNMARKED)
-            encoding.write(marked, file, quality)
+            encoding.write(marked, file)
             if chosen.embeds:
                 carriers.write(file, chosen.label(id))
                 if credential.signs(file):

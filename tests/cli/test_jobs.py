@@ -4,12 +4,15 @@ import json
 
 import pytest
 
+from luoxia.cli import jobs as command
+from luoxia.workspace import later
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.jobs import Jobs
 
 
 @pytest.fixture
-def waiting(home) -> list[str]:
+def waiting(home, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(later, "attend", lambda: None)
     with Workspace() as workspace, Jobs(workspace) as jobs:
         return [jobs.add("draw", {"prompt": "a heron"}), jobs.add("write \x1b[1m", {}, heavy=False)]
 
@@ -28,6 +31,16 @@ def test_jobs_are_listed_cancelled_and_run_anew(waiting: list[str], run) -> None
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "only jobs that failed or were cancelled" in refused.err
     assert "there is no job L9" in run("jobs", "cancel", "L9").err
+
+
+def test_waiting_for_nobody_is_told(waiting: list[str], run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("jobs").err == ""
+    monkeypatch.setattr(command, "STARTS", -1)
+    assert "no worker is at work" in run("jobs").err
+
+
+def test_a_worker_ends_when_it_is_idle(home, run) -> None:
+    assert run("jobs", "work", "--idle", "0").code == 0
 
 
 def test_no_jobs(home, run) -> None:

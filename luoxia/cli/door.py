@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from luoxia.workspace.creation import Creation
-    from luoxia.workspace.encoding import Content
+    from luoxia.workspace.encoding import Content, Pixels
     from luoxia.workspace.made_from import MadeFrom
 
 
@@ -31,8 +31,24 @@ def leave(
     return left.creation
 
 
+def leave_later(made_from: MadeFrom, out: Path, *, parents: Iterable[Path] = ()) -> None:
+    """Have it made by a worker, as the file ``out``."""
+    from luoxia.workspace.later import later
+
+    id = later(made_from, out, parents=parents)
+    tell(
+        f"{out}: to be made as {id}; `luoxia jobs` tells how far it is",
+        f"{out}：已排队，编号 {id}；`luoxia jobs` 可查看进度",
+    )
+
+
 def leave_picture(
-    image: Image, made_from: MadeFrom, out: Path, *, more: Text | None = None, parents: Iterable[Path] = ()
+    image: Image | Pixels,
+    made_from: MadeFrom,
+    out: Path,
+    *,
+    more: Text | None = None,
+    parents: Iterable[Path] = (),
 ) -> Creation:
     """Publish a picture, and tell the file's size, ``more``, and its id in a line."""
     import numpy as np

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -103,6 +103,7 @@ class Order:
     out: Annotated[Path, Option("-o", "--out", metavar="FILE", help=say("What to write.", "输出文件。"))] = (
         Path("drawing.png")
     )
+    later: options.Later = False
     device: options.Device = None
     threads: options.Threads = None
 
@@ -139,26 +140,33 @@ class Order:
         knobs = Knobs(self.guidance, self.temperature, self.top_k, self.top_p)
         with counted(str(self.out)) as watch:
             made = draw(n=self.n, seed=self.seed, knobs=knobs, candidates=self.candidates, watch=watch)
-        named = (
-            "model",
-            "clip",
-            "n",
-            "candidates",
-            "guidance",
-            "temperature",
-            "top_k",
-            "top_p",
-            "size",
-            "threads",
-        )
-        asked = {name: getattr(self, name) for name in named} | more
-        keep(
-            Made(drawing, made, command, asked, prompt or "", parents),
-            self.out,
-            self.size,
-            self.svg,
-            self.each,
-        )
+        made = Made(drawing, made, command, self.asked() | more, prompt or "", parents)
+        keep(made, self.out, self.size, self.svg, self.each)
+
+    def asked(self) -> dict[str, Any]:
+        """What the record says of every kind."""
+        named = "model clip n candidates guidance temperature top_k top_p size device threads"
+        return {name: getattr(self, name) for name in named.split()}
+
+    def queued(
+        self,
+        prompt: str | None,
+        command: str = "draw",
+        *,
+        parents: tuple[Path, ...] = (),
+        **more: object,
+    ) -> None:
+        """Have a worker make the sheet."""
+        from luoxia.cli.door import leave_later
+        from luoxia.cli.drawings import told
+
+        if self.svg or self.each:
+            raise UserError(
+                "--later makes the sheet alone; leave out --svg and --each",
+                "--later 只制作总图；请去掉 --svg 与 --each",
+            )
+        made_from = told(command, self.asked() | more, self.n, prompt or "", self.seed)
+        leave_later(made_from, self.out, parents=parents)
 
     def styled(self, prompt: str | None) -> str | None:
         """The prompt with the style's word, in the prompt's language."""
@@ -196,8 +204,11 @@ def new(
     order: Order = Order(),
 ) -> None:
     order.check()
-    drawing = order.opened()
     text = order.styled(prompt) or ""
+    if order.later:
+        order.queued(text)
+        return
+    drawing = order.opened()
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
     order.drawn(drawing, functools.partial(drawing.draw, text), text)
 
@@ -231,14 +242,20 @@ def complete(
     order: Order = Order(out=Path("completed.png")),
 ) -> None:
     order.check()
-    data, white = _bytes(picture), None if mask is None else _bytes(mask)
+    from luoxia.workspace.asked import given, taken
+
+    text, files = order.styled(prompt), (picture, *([mask] if mask else []))
+    more = {"picture": given(picture), "mask": given(mask) if mask else None, "keep": keep}
+    if order.later:
+        order.queued(text, "draw complete", parents=files, **more)
+        return
     drawing = order.opened()
     from luoxia.generate.canvas import canvas
 
-    on = canvas(data, drawing.size, mask=white, keep=keep)
-    text, given = order.styled(prompt), (picture, *([mask] if mask else []))
+    white = taken(more["mask"]) if mask else None
+    on = canvas(taken(more["picture"]), drawing.size, mask=white, keep=keep)
     complete_ = functools.partial(drawing.complete, on, text)
-    order.drawn(drawing, complete_, text, "draw complete", parents=given, keep=keep)
+    order.drawn(drawing, complete_, text, "draw complete", parents=files, **more)
 
 
 @app.command(help=say("Pictures like a given one.", "画出与给定图片相似的图片。"))
@@ -255,19 +272,15 @@ def vary(
     order: Order = Order(n=6, out=Path("variations.png")),
 ) -> None:
     order.check()
-    data = _bytes(picture)
+    from luoxia.workspace.asked import given, taken
+
+    text, more = order.styled(prompt), {"picture": given(picture), "strength": strength}
+    if order.later:
+        order.queued(text, "draw vary", parents=(picture,), **more)
+        return
     drawing = order.opened()
     from luoxia.data.decoding import decode, fit
 
-    pixels = fit(decode(data).image, drawing.size)
-    text = order.styled(prompt)
+    pixels = fit(decode(taken(more["picture"])).image, drawing.size)
     varied = functools.partial(drawing.vary, pixels, strength=strength, text=text)
-    order.drawn(drawing, varied, text, "draw vary", parents=(picture,), strength=strength)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path} cannot be read: {reason}", f"无法读取 {path}：{reason}") from error
+    order.drawn(drawing, varied, text, "draw vary", parents=(picture,), **more)

@@ -18,7 +18,6 @@ from luoxia.core.images import form_of, grid
 from luoxia.core.language import Text
 from luoxia.core.progress import counter
 from luoxia.generate.drawing import Drawing, Pictures, Preview
-from luoxia.workspace.asked import parameters
 from luoxia.workspace.made_from import MadeFrom
 
 SIZES = (16, 2048)
@@ -46,20 +45,24 @@ class Made:
     prompt: str
     parents: tuple[Path, ...] = ()
 
-    def told(self, columns: int, one: int | None = None) -> MadeFrom:
+    def told(self, one: int | None = None) -> MadeFrom:
         """The record of the sheet, or of one of its pictures alone."""
-        from luoxia.workspace import makers
-        from luoxia.workspace.asked import Drawn
+        pictures = self.pictures
+        made_from = told(self.command, self.asked, len(pictures.pixels), self.prompt, pictures.seed)
+        if one is None:
+            return made_from
+        facts = {**self.asked, "sample": int(pictures.numbers[one])}
+        return replace(made_from, command=f"{self.command} one", parameters=facts)
 
-        facts = dict(self.asked)
-        if self.command == "draw" and one is None:
-            facts = parameters(Drawn(**facts, columns=columns, gap=GAP))
-        command = self.command if one is None else f"{self.command} one"
-        facts |= {} if one is None else {"sample": int(self.pictures.numbers[one])}
-        model, clip = str(self.asked["model"]), self.asked["clip"]
-        return makers.told(
-            "picture", command, model, facts, clip=clip, prompt=self.prompt, seed=self.pictures.seed
-        )
+
+def told(command: str, asked: Mapping[str, Any], count: int, prompt: str, seed: int | None) -> MadeFrom:
+    """The record of a sheet of ``count`` pictures."""
+    from luoxia.workspace import makers
+    from luoxia.workspace.asked import parameters
+
+    facts = parameters(makers.ASKED[command](**asked, columns=min(count, COLUMNS), gap=GAP))
+    model, clip = str(asked["model"]), asked["clip"]
+    return makers.told("picture", command, model, facts, clip=clip, prompt=prompt, seed=seed)
 
 
 @contextmanager
@@ -75,18 +78,17 @@ def keep(made: Made, out: Path, size: int | None, svg: bool, each: bool) -> None
     for warning in pictures.prompt.warnings if pictures.prompt else ():
         tell(warning.en, warning.zh)
     pixels = sized(drawing, pictures.pixels, size)
-    columns = COLUMNS if len(pixels) > COLUMNS or len(pixels) == COLUMNS else len(pixels)
-    sheet = grid(pixels, columns, gap=GAP if len(pixels) > 1 else 0)
+    sheet = grid(pixels, min(len(pixels), COLUMNS), gap=GAP if len(pixels) > 1 else 0)
     names = ", ".join(str(number) for number in pictures.numbers)
     best = "" if pictures.scores is None else f"CLIP {pictures.scores[0]:.3f}"
     more = Text(
         f", seed {pictures.seed}, samples {names}{best and ', ' + best}",
         f"，种子 {pictures.seed}，样本 {names}{best and '，' + best}",
     )
-    leave_picture(sheet, made.told(columns), out, more=more, parents=made.parents)
+    leave_picture(sheet, made.told(), out, more=more, parents=made.parents)
     for i, picture in enumerate(pixels if each and len(pixels) > 1 else ()):
         place = out.with_stem(f"{out.stem}-{i + 1}")
-        leave_picture(grid(picture[None], 1, gap=0), made.told(1, i), place, parents=made.parents)
+        leave_picture(grid(picture[None], 1, gap=0), made.told(i), place, parents=made.parents)
     if svg:
         _traced(made, pixels, out)
 
@@ -108,5 +110,5 @@ def _traced(made: Made, pixels: NDArray[np.uint8], out: Path) -> None:
 
     for i, picture in enumerate(pixels):
         path = out.with_name(f"{out.stem}-{i + 1}.svg" if len(pixels) > 1 else f"{out.stem}.svg")
-        creation = leave(trace(picture), replace(made.told(1, i), kind="drawing"), path, parents=made.parents)
+        creation = leave(trace(picture), replace(made.told(i), kind="drawing"), path, parents=made.parents)
         tell(f"{path}: traced, {creation.id}", f"{path}：已描摹，{creation.id}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Context, Option
 
 from luoxia.cli import face_edit, options
-from luoxia.cli.door import leave, leave_picture
-from luoxia.cli.portraits import MODEL, Class, Model, Noise, Out, Scale, Truncation, first_class, opened
+from luoxia.cli.door import leave, leave_later, leave_picture
+from luoxia.cli.portraits import MODEL, Class, Model, Noise, Out, Scale, Truncation
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
+
+if TYPE_CHECKING:
+    from luoxia.workspace.made_from import MadeFrom
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -30,6 +33,7 @@ def draw(
     columns: Annotated[int, Option(metavar="N", min=1, help=say("Pictures in a row.", "每行图片数。"))] = 8,
     scale: Scale = 1,
     out: Out = Path("faces.png"),
+    later: options.Later = False,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
@@ -40,17 +44,16 @@ def draw(
             "give seeds, as in `luoxia face --seeds 0-31 -o grid.png`",
             "请给种子，如 `luoxia face --seeds 0-31 -o grid.png`",
         )
-    from luoxia.core.images import form_of, grid
+    from luoxia.core.images import form_of
     from luoxia.generate.portraits import numbers
     from luoxia.workspace import makers
     from luoxia.workspace.asked import Faces
 
     form_of(out)
-    portraits, given = opened(model, device, threads), numbers(seeds, "--seeds")
-    ws = portraits.styles(given, psi=truncation, name=class_)
-    sheet = grid(portraits.pictures(ws, noise_mode=_noise(noise)), columns, enlarge=scale)
-    asked = Faces(model, given, truncation, class_, noise, columns, scale, threads)
-    leave_picture(sheet, makers.told("picture", "face", model, asked), out)
+    asked = Faces(
+        model, numbers(seeds, "--seeds"), truncation, class_, _noise(noise), columns, scale, device, threads
+    )
+    _leave(makers.told("picture", "face", model, asked), out, later=later)
 
 
 @app.command(help=say("One face's styles on another's.", "将一张脸的样式用于另一张。"))
@@ -69,35 +72,28 @@ def mix(
     class_: Class = None,
     scale: Scale = 1,
     out: Out = Path("mix.png"),
+    later: options.Later = False,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
-    import numpy as np
-
-    from luoxia.core.images import form_of, grid
+    from luoxia.core.images import form_of
     from luoxia.generate.portraits import numbers
     from luoxia.workspace import makers
+    from luoxia.workspace.asked import Mixed
 
     form_of(out)
-    portraits = opened(model, device, threads)
-    of_rows = portraits.styles(numbers(rows, "--rows"), psi=truncation, name=class_)
-    of_columns = portraits.styles(numbers(cols, "--cols"), psi=truncation, name=class_)
-    made = portraits.mixed(of_rows, of_columns, numbers(styles, "--styles"))
-    r, c = len(of_rows), len(of_columns)
-    left, top = portraits.pictures(of_rows), portraits.pictures(of_columns)
-    inner = portraits.pictures(made.flatten(0, 1)).reshape(r, c, *left.shape[1:])
-    corner = np.full_like(left[:1], 255)
-    table = np.concatenate([np.concatenate([corner, top])[None], np.concatenate([left[:, None], inner], 1)])
-    sheet = grid(table.reshape(-1, *left.shape[1:]), c + 1, enlarge=scale)
-    asked = {
-        "rows": rows,
-        "cols": cols,
-        "styles": styles,
-        "truncation": truncation,
-        "class": class_,
-        "scale": scale,
-    }
-    leave_picture(sheet, makers.told("picture", "face mix", model, asked), out)
+    asked = Mixed(
+        model,
+        numbers(rows, "--rows"),
+        numbers(cols, "--cols"),
+        numbers(styles, "--styles"),
+        truncation,
+        class_,
+        scale,
+        device,
+        threads,
+    )
+    _leave(makers.told("picture", "face mix", model, asked), out, later=later)
 
 
 @app.command(help=say("A film from face to face.", "从一张脸渐变到另一张的影片。"))
@@ -123,47 +119,36 @@ def morph(
         ),
     ] = None,
     out: Out = Path("morph.mp4"),
+    later: options.Later = False,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
-    from luoxia.core.progress import counter
     from luoxia.generate import morph as films
-    from luoxia.generate.portraits import checked_psi, numbers
+    from luoxia.generate.portraits import numbers
+    from luoxia.weights import stylegan_folder
     from luoxia.workspace import makers
-    from luoxia.workspace.encoding import Film
+    from luoxia.workspace.asked import Morphed
 
-    if out.suffix.lower() not in films.SUFFIXES or space not in ("w", "z"):
+    if out.suffix.lower() not in films.SUFFIXES or space not in films.SPACES:
         raise UserError(
             f"a film is .mp4, .gif or .webp and goes through w or z, not {out.suffix or out} through {space}",
             f"影片为 .mp4、.gif 或 .webp，经由 w 或 z，而不是 {out.suffix or out} 与 {space}",
         )
-    portraits = opened(model, device, threads)
-    given = numbers(seeds, "--seeds")
-    frames = max(2, round(seconds * fps))
-    if space == "w":
-        ws = portraits.styles(given, psi=truncation, name=class_ or first_class(portraits))
-        ways = films.path(ws[:, 0].clone(), frames, way)[:, None].repeat(1, ws.shape[1], 1)
-    else:
-        z = films.path(portraits.latents(given), frames, way)
-        c = portraits.classes(range(frames), class_ or first_class(portraits))
-        ways = portraits.network.mapping(z, c, checked_psi(truncation))
-    with counter(str(out)) as watch:
-        pictures = portraits.pictures(ways, watch=watch)
-    film = Film(films.frames(pictures, scale or max(1, 256 // portraits.config.size)), fps)
-    asked = {
-        "seeds": seeds,
-        "seconds": seconds,
-        "fps": fps,
-        "way": way,
-        "space": space,
-        "truncation": truncation,
-    }
-    asked |= {"class": class_, "scale": scale}
-    creation = leave(film, makers.told("film", "face morph", model, asked), out)
-    tell(
-        f"{out}: {frames} frames, {frames / fps:g} s, {creation.id}",
-        f"{out}：{frames} 帧，{frames / fps:g} 秒，{creation.id}",
+    scale = scale or max(1, 256 // stylegan_folder.find(model).network.size)
+    asked = Morphed(
+        model,
+        numbers(seeds, "--seeds"),
+        seconds,
+        fps,
+        way,
+        space,
+        truncation,
+        class_,
+        scale,
+        device,
+        threads,
     )
+    _leave(makers.told("film", "face morph", model, asked), out, later=later)
 
 
 app.command(help=say("The style that makes a photograph.", "找到生成某张照片的样式。"))(face_edit.invert)
@@ -171,6 +156,28 @@ app.command(help=say("Change a face along named directions.", "沿有名称的�
 app.command(help=say("What can be changed, and how strongly.", "可改变什么，以及强度如何。"))(
     face_edit.directions
 )
+
+
+def _leave(made_from: MadeFrom, out: Path, *, later: bool) -> None:
+    """Make it by its maker, with a bar of what is done, and let it out; or have that done by a worker."""
+    if later:
+        leave_later(made_from, out)
+        return
+    from luoxia.core.progress import counter
+    from luoxia.workspace import makers
+    from luoxia.workspace.encoding import Film
+
+    with counter(str(out)) as watch:
+        made = makers.maker_of(made_from)(made_from, watch)
+    if isinstance(made, Film):
+        creation = leave(made, made_from, out)
+        tell(
+            f"{out}: {made.rate:g} frames a second, {creation.id}",
+            f"{out}：每秒 {made.rate:g} 帧，{creation.id}",
+        )
+    else:
+        assert not isinstance(made, str | bytes)
+        leave_picture(made, made_from, out)
 
 
 def _noise(mode: str) -> str:

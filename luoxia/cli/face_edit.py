@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from luoxia.cli import options
 from luoxia.cli.door import leave_picture
-from luoxia.cli.portraits import MODEL, Model, Out, Scale, Truncation, first_class, opened
+from luoxia.cli.portraits import MODEL, Model, Out, Scale, Truncation, opened
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
@@ -113,7 +113,7 @@ def edit(
     if style.isdecimal():
         name = MODEL
         portraits = opened(model or name, device, threads)
-        ws = portraits.styles([int(style)], psi=truncation, name=first_class(portraits)).clone()
+        ws = portraits.styles([int(style)], psi=truncation, name=portraits.first_class).clone()
     else:
         name, tensors = inversion.open_style(Path(style))
         portraits = opened(model or name, device, threads)
@@ -164,7 +164,7 @@ def directions(
     ]
     print_table([heading, *rows])
     if strip is not None:
-        base = portraits.styles([seed], psi=0.7, name=first_class(portraits))
+        base = portraits.styles([seed], psi=0.7, name=portraits.first_class)
         steps = (-3, -2, -1, 0, 1, 2, 3)
         ws = torch.cat([base + n * d.vector.to(base.device) for d in found for n in steps])
         sheet = grid(portraits.pictures(ws), len(steps))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 REASON = 60  # columns
+STARTS = 30  # seconds that a worker may take to begin
 STATES = {
     "waiting": Text("waiting", "等待"),
     "running": Text("running", "进行中"),
@@ -45,6 +47,8 @@ def jobs(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
+    from luoxia.workspace.worker import at_work
+
     with _opened() as found:
         listed = found.list(limit)
     if as_json:
@@ -61,6 +65,9 @@ def jobs(
         say("reason", "原因"),
     )
     print_table([heading, *map(_row, listed)])
+    waited = (datetime.now(UTC) - timedelta(seconds=STARTS)).isoformat()
+    if any(job.state == "waiting" and job.made < waited for job in listed) and not at_work():
+        tell("no worker is at work; `luoxia jobs work` begins one", "没有工作进程；`luoxia jobs work` 可启动")
 
 
 @app.command(help=say("Have a job stop, or not begin.", "停止任务，或使其不再开始。"))
@@ -72,9 +79,36 @@ def cancel(id: Id) -> None:
 
 @app.command(help=say("Run a job anew that failed or was cancelled.", "重新运行失败或已取消的任务。"))
 def retry(id: Id) -> None:
+    from luoxia.workspace.later import attend
+
     with _opened() as found:
         job = found.retry(id)
+    attend()
     tell(f"{job.id}: {STATES[job.state].en}", f"{job.id}：{STATES[job.state].zh}")
+
+
+@app.command(help=say("Do jobs, until Ctrl-C.", "处理任务，直到按下 Ctrl-C。"))
+def work(
+    idle: Annotated[
+        float | None,
+        Option(metavar="S", min=0, help=say("End after so many seconds without any.", "空闲若干秒后结束。")),
+    ] = None,
+) -> None:
+    import signal
+
+    from luoxia.workspace.jobs import Jobs
+    from luoxia.workspace.later import WORKS, attend
+    from luoxia.workspace.worker import Worker
+
+    with opened() as workspace:
+        worker = Worker(WORKS, workspace)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: worker.stop())
+        worker.run(idle)
+        with Jobs(workspace) as found:
+            left = found.waiting()
+    if left and not worker.stopped.is_set():  # asked for while this one was leaving
+        attend()
 
 
 @contextmanager

@@ -145,6 +145,13 @@ Device = Annotated[str | None, Option(metavar="DEVICE", help=say("cpu, cuda or m
 Threads = Annotated[
     int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
 ]
+Later = Annotated[
+    bool,
+    Option(
+        "--later",
+        help=say("Have a worker make it; `luoxia jobs` tells.", "交给后台制作；`luoxia jobs` 可查看。"),
+    ),
+]
 Stats = Annotated[
     bool, Option("--stats", help=say("Tell counts and speed at the end.", "结束时显示词元数与速度。"))
 ]

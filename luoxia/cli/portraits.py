@@ -53,10 +53,3 @@ def opened(model: str, device: str | None, threads: int | None) -> Portraits:
     runtime = resolve(device=device, threads=threads)
     torch.set_num_threads(runtime.threads)
     return Portraits.open(model, runtime)
-
-
-def first_class(portraits: Portraits) -> str | None:
-    """A film keeps to one class."""
-    if not portraits.config.classes:
-        return None
-    return portraits.told.classes[0] if portraits.told.classes else "0"

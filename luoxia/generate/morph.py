@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from luoxia.core.errors import UserError
+from luoxia.generate.portraits import Portraits, checked_psi
 
-WAYS = ("linear", "slerp", "spline")
+WAYS, SPACES = ("linear", "slerp", "spline"), ("w", "z")
 SUFFIXES = (".mp4", ".gif", ".webp")
 
 
@@ -46,6 +48,55 @@ def path(keys: Tensor, frames: int, way: str = "spline") -> Tensor:
         + (2 * before - 5 * a + 4 * b - after) * t**2
         + (3 * a - before - 3 * b + after) * t**3
     )
+
+
+def through(keys: Tensor, frames: int, way: str, *, loop: bool) -> Tensor:
+    """ws (frames, num_ws, w_dim) on the way through the styles ``keys`` (K, num_ws, w_dim); back to the first in a loop."""
+    keys = torch.cat([keys, keys[: int(loop)]])
+    return path(keys.flatten(1), frames, way).reshape(frames, *keys.shape[1:])
+
+
+@torch.inference_mode()
+def through_seeds(
+    portraits: Portraits,
+    seeds: Sequence[int],
+    frames: int,
+    way: str = "spline",
+    space: str = "w",
+    *,
+    psi: float = 0.7,
+    name: str | None = None,
+) -> Tensor:
+    """The same through the faces of seeds, all of the class ``name`` or the first, in ``space`` "w" or "z"."""
+    if space not in SPACES:
+        raise UserError(f"there is no space {space!r}; there is w and z", f"没有空间 {space!r}；有 w 与 z")
+    name = name or portraits.first_class
+    if space == "w":
+        ws = portraits.styles(seeds, psi=psi, name=name)
+        return path(ws[:, 0].clone(), frames, way)[:, None].repeat(1, ws.shape[1], 1)
+    z = path(portraits.latents(seeds), frames, way)
+    return portraits.network.mapping(z, portraits.classes(range(frames), name), checked_psi(psi))
+
+
+def frame_count(seconds: float, fps: float) -> int:
+    return max(2, round(seconds * fps))
+
+
+def told_styles(ws: Tensor) -> str:
+    """Styles (K, num_ws, w_dim) in a record: base64 of halves, little-endian."""
+    return base64.b64encode(ws.cpu().numpy().astype("<f2").tobytes()).decode()
+
+
+def styles_told(text: str, portraits: Portraits) -> Tensor:
+    """What :func:`told_styles` wrote, (K, num_ws, w_dim) float32. Raises :class:`UserError` for styles of other models."""
+    shape = portraits.config.num_ws, portraits.config.w_dim
+    try:
+        halves = np.frombuffer(base64.b64decode(text, validate=True), "<f2").reshape(-1, *shape)
+    except ValueError as error:
+        raise UserError(
+            f"these are no styles of {portraits.told.name}", f"这些不是 {portraits.told.name} 的样式"
+        ) from error
+    return torch.from_numpy(halves.astype(np.float32)).to(portraits.runtime.device)
 
 
 def _on_arc(a: Tensor, b: Tensor, t: float) -> Tensor:

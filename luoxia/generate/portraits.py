@@ -80,6 +80,13 @@ class Portraits:
             )
         return torch.full((len(seeds),), known.index(name), device=self.runtime.device)
 
+    @property
+    def first_class(self) -> str | None:
+        """What a film keeps to, where there are classes."""
+        if not self.config.classes:
+            return None
+        return self.told.classes[0] if self.told.classes else "0"
+
     @torch.inference_mode()
     def styles(
         self,
@@ -125,6 +132,26 @@ class Portraits:
         made = rows[:, None].repeat(1, len(columns), 1, 1)
         made[:, :, list(styles)] = columns[None][:, :, list(styles)]
         return made
+
+    def mixing_table(
+        self, rows: Tensor, columns: Tensor, styles: Sequence[int], watch: Watch = lambda *_: None
+    ) -> np.ndarray:
+        """:meth:`mixed` as pictures ((R + 1) (C + 1), channels, size, size), row by row: a white one and those of ``columns``
+        first, and each row begins with its own."""
+        r, c = len(rows), len(columns)
+        drawn = self.pictures(
+            torch.cat([columns, rows, self.mixed(rows, columns, styles).flatten(0, 1)]), watch=watch
+        )
+        top, left, inner = drawn[:c], drawn[c : c + r], drawn[c + r :]
+        return table(top, left, inner)
+
+
+def table(top: np.ndarray, left: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Pictures (C, ...), (R, ...) and (R C, ...) as those of a table with headings, ((R + 1) (C + 1), ...)."""
+    r, c = len(left), len(top)
+    corner = np.full_like(top[:1], 255)
+    lines = [np.concatenate([left[i : i + 1], inner[i * c : (i + 1) * c]]) for i in range(r)]
+    return np.concatenate([corner, top, *lines])
 
 
 def to_bytes(pictures: Tensor) -> np.ndarray:

@@ -5,9 +5,13 @@ Prompt and seed stand in :class:`MadeFrom` itself. Fields are JSON, so that ``Wr
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+from luoxia.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,19 @@ class Drawn:
     size: int | None = None
     columns: int = 4
     gap: int = 8
+    device: str | None = None
     threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Redrawn(Drawn):
+    """The same, from ``picture``, what :func:`given` says of a file: completed where ``mask``, another file, is white, or
+    below the share ``keep`` of its rows; or varied, each code drawn anew with probability ``strength``."""
+
+    picture: Mapping[str, str] = field(default_factory=dict)
+    mask: Mapping[str, str] | None = None
+    keep: float = 0.5
+    strength: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,56 @@ class Faces:
     noise: str = "const"
     columns: int = 8
     scale: int = 1
+    device: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A sheet of the faces of ``rows``, each with the ``styles`` of each of ``cols``, the faces themselves at the edges."""
+
+    model: str
+    rows: Sequence[int] = ()
+    cols: Sequence[int] = ()
+    styles: Sequence[int] = ()
+    truncation: float = 0.7
+    class_: str | None = None
+    scale: int = 1
+    device: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Morphed:
+    """A film through the faces of ``seeds``, by one of ``generate.morph.WAYS`` in ``space`` "w" or "z"."""
+
+    model: str
+    seeds: Sequence[int] = ()
+    seconds: float = 6.0
+    fps: int = 30
+    way: str = "spline"
+    space: str = "w"
+    truncation: float = 0.7
+    class_: str | None = None
+    scale: int = 1
+    device: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """A film through faces that were put together by hand: ``ws`` are their styles as :func:`luoxia.generate.morph.told`
+    gives them, ``keys`` what they were called."""
+
+    model: str
+    ws: str
+    keys: Sequence[Mapping[str, Any]] = ()
+    seconds: float = 6.0
+    fps: int = 30
+    way: str = "spline"
+    loop: bool = True
+    scale: int = 1
+    device: str | None = None
     threads: int | None = None
 
 
@@ -83,6 +149,30 @@ class Poems:
     threads: int | None = None
 
 
-def parameters(asked: Writing | Drawn | Faces | Poems) -> dict[str, Any]:
+Asked = Writing | Drawn | Faces | Mixed | Morphed | Filmed | Poems
+
+
+def parameters(asked: Asked) -> dict[str, Any]:
     """As JSON: what :class:`MadeFrom` records."""
     return {name: list(v) if isinstance(v, tuple | range) else v for name, v in asdict(asked).items()}
+
+
+def given(path: Path) -> dict[str, str]:
+    """What a record says of a file that something was made from: where it lay, and its SHA-256."""
+    return {"path": str(path.absolute()), "sha256": hashlib.sha256(_bytes(path)).hexdigest()}
+
+
+def taken(told: Mapping[str, str]) -> bytes:
+    """The bytes of the file that :func:`given` told of. Raises :class:`UserError` where it is gone, or another now."""
+    data = _bytes(Path(told["path"]))
+    if hashlib.sha256(data).hexdigest() != told["sha256"]:
+        raise UserError(f"{told['path']} is not the file that it was", f"{told['path']} 已不是当时的文件")
+    return data
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{path} cannot be read: {reason}", f"无法读取 {path}：{reason}") from error

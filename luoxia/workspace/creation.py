@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from luoxia.core.errors import UserError
 from luoxia.provenance import ids
-from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed, Parent
+from luoxia.workspace.made_from import MadeFrom
 
 LARGEST = 1 << 20  # characters of a record; a prompt of a whole book still fits
 
@@ -63,21 +63,12 @@ class Creation:
         return ids.number_of(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        facts = asdict(self)
-        facts["made_from"] |= {
-            "parameters": dict(self.made_from.parameters),
-            "versions": dict(self.made_from.versions),
+        return {name: getattr(self, name) for name in self.__annotations__} | {
+            "made_from": self.made_from.to_json()
         }
-        return facts
 
     @classmethod
     def from_json(cls, facts: dict[str, Any]) -> Creation:
         """The creation that :meth:`to_json` told; ``KeyError`` or ``TypeError`` for anything else."""
-        told = dict(facts["made_from"])
-        told["models"] = tuple(
-            ModelUsed(**model | {"datasets": tuple(DatasetUsed(**d) for d in model["datasets"])})
-            for model in told["models"]
-        )
-        told["parents"] = tuple(Parent(**parent) for parent in told["parents"])
-        whole: dict[str, Any] = facts | {"made_from": MadeFrom(**told)}
+        whole: dict[str, Any] = facts | {"made_from": MadeFrom.from_json(facts["made_from"])}
         return cls(**whole)

@@ -45,6 +45,12 @@ class Film:
             self._seen.update(f"{frame.shape}\0".encode() + np.ascontiguousarray(frame).tobytes())
             yield frame
 
+    def digest(self) -> str:
+        """SHA-256 of all frames, which are gone through for it."""
+        for _ in self._told():
+            pass
+        return self.sha256
+
     @property
     def sha256(self) -> str:
         """Of the frames that were gone through, before any mark."""

@@ -107,6 +107,10 @@ class Jobs:
         query = sa.select(jobs).order_by(jobs.c.made.desc(), jobs.c.id.desc()).limit(max(1, min(limit, MOST)))
         return self._told(query)
 
+    def waiting(self) -> bool:
+        """Whether any job waits for its turn."""
+        return bool(self._client.list_workflows(status=["ENQUEUED", "DELAYED"], limit=1, load_input=False))
+
     def find(self, typed: str) -> Job:
         """The job whose id begins so. Raises :class:`UserError` where there is none, or more than one."""
         begin = ids.prefix(typed)

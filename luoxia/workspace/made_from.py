@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PACKAGES = ("torch", "numpy")  # what decides the numbers
@@ -64,6 +64,23 @@ class MadeFrom:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parents: tuple[Parent, ...] = ()
     versions: Mapping[str, str] = field(default_factory=here)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"parameters": dict(self.parameters), "versions": dict(self.versions)}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> MadeFrom:
+        """What :meth:`to_json` told; ``KeyError`` or ``TypeError`` for anything else."""
+        models = tuple(
+            ModelUsed(**model | {"datasets": tuple(DatasetUsed(**d) for d in model["datasets"])})
+            for model in told["models"]
+        )
+        whole: dict[str, Any] = {
+            **told,
+            "models": models,
+            "parents": tuple(Parent(**p) for p in told["parents"]),
+        }
+        return cls(**whole)
 
     @property
     def licences(self) -> tuple[str, ...]:

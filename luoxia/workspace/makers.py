@@ -1,7 +1,7 @@
 """What makes content again from its record: the public functions of ``luoxia.generate``, one maker a command.
 
-A maker takes :class:`MadeFrom` to content before any mark or label: a text, or the pixels (H, W, 3) of the sheet. Whoever
-makes something the first time may do so through it too. PyTorch comes in with the first of them.
+A maker takes :class:`MadeFrom` to content before any mark or label: a text, the pixels (H, W, 3) of a sheet, or a film, and
+tells ``watch`` how far it is. Whoever makes something the first time may do so through it too. PyTorch comes in with the first of them.
 """
 
 from __future__ import annotations
@@ -9,19 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from luoxia.core.errors import MalformedFileError, UserError
-from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
-from luoxia.workspace.content import Content
+from luoxia.workspace.asked import (
+    Asked,
+    Drawn,
+    Faces,
+    Filmed,
+    Mixed,
+    Morphed,
+    Poems,
+    Redrawn,
+    Writing,
+    parameters,
+    taken,
+)
+from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
+
+if TYPE_CHECKING:
+    from luoxia.core.runtime import Runtime
+
+Watch = Callable[[int, int], None]  # hears how many of how many steps are done
+
+
+def nothing(done: int, total: int) -> None:
+    """Watch nothing."""
+
 
 SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 
-def write(made_from: MadeFrom) -> str:
+def write(made_from: MadeFrom, watch: Watch = nothing) -> str:
     asked = Writing(**made_from.parameters)
     import luoxia
     from luoxia.generate.constraint import Constraint
@@ -36,57 +58,150 @@ def write(made_from: MadeFrom) -> str:
     sampling = {name: getattr(asked, name) for name in SAMPLING}
     sampling |= {"stop": tuple(asked.stop), "seed": made_from.seed}
     model = luoxia.load(asked.model, threads=asked.threads)
-    if asked.raw:
-        return model.stream(made_from.prompt, constraint=constraint, **sampling).text()
     messages = [*map(dict, asked.before), {"role": "user", "content": made_from.prompt}]
-    return model.chat(messages, constraint=constraint, **sampling).text()
+    if asked.raw:
+        stream = model.stream(made_from.prompt, constraint=constraint, **sampling)
+    else:
+        stream = model.chat(messages, constraint=constraint, **sampling)
+    pieces = []
+    for piece in stream:
+        pieces.append(piece)
+        watch(stream.completion_tokens, asked.max_new_tokens)
+    return "".join(pieces)
 
 
-def draw(made_from: MadeFrom) -> np.ndarray:
-    asked = Drawn(**made_from.parameters)
+def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
+    asked = ASKED[made_from.command](**made_from.parameters)
     from luoxia.core.images import grid
     from luoxia.generate.codes import Knobs
     from luoxia.generate.drawing import Drawing
 
-    drawing = Drawing.open(asked.model, _runtime(asked.threads), clip=asked.clip)
-    knobs = Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p)
-    made = drawing.draw(
-        made_from.prompt, asked.n, seed=made_from.seed, knobs=knobs, candidates=asked.candidates
-    )
+    drawing = Drawing.open(asked.model, _runtime(asked), clip=asked.clip)
+    options = {
+        "n": asked.n,
+        "seed": made_from.seed,
+        "knobs": Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p),
+        "candidates": asked.candidates,
+        "watch": lambda _, done, total: watch(done, total),
+    }
+    text = made_from.prompt or None
+    if made_from.command == "draw complete":
+        from luoxia.generate.canvas import canvas
+
+        mask = None if asked.mask is None else taken(asked.mask)
+        on = canvas(taken(asked.picture), drawing.size, mask=mask, keep=asked.keep)
+        made = drawing.complete(on, text, **options)
+    elif made_from.command == "draw vary":
+        from luoxia.data.decoding import decode, fit
+
+        pixels = fit(decode(taken(asked.picture)).image, drawing.size)
+        made = drawing.vary(pixels, strength=asked.strength, text=text, **options)
+    else:
+        made = drawing.draw(made_from.prompt, **options)
     pixels = made.pixels if asked.size in (None, drawing.size) else drawing.enlarged(made.pixels, asked.size)
     return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
 
 
-def face(made_from: MadeFrom) -> np.ndarray:
+def face(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
     asked = Faces(**made_from.parameters)
     from luoxia.core.images import grid
     from luoxia.generate.portraits import Portraits
 
-    portraits = Portraits.open(asked.model, _runtime(asked.threads))
+    portraits = Portraits.open(asked.model, _runtime(asked))
     ws = portraits.styles(list(asked.seeds), psi=asked.truncation, name=asked.class_)
-    pixels = portraits.pictures(ws, noise_mode=asked.noise)
+    pixels = portraits.pictures(ws, noise_mode=asked.noise, watch=watch)
     return np.asarray(grid(pixels, asked.columns, enlarge=asked.scale))
 
 
-def poem(made_from: MadeFrom) -> str:
+def mix(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
+    asked = Mixed(**made_from.parameters)
+    from luoxia.core.images import grid
+    from luoxia.generate.portraits import Portraits
+
+    portraits = Portraits.open(asked.model, _runtime(asked))
+    rows, columns = (
+        portraits.styles(list(s), psi=asked.truncation, name=asked.class_) for s in (asked.rows, asked.cols)
+    )
+    pictures = portraits.mixing_table(rows, columns, list(asked.styles), watch)
+    return np.asarray(grid(pictures, len(columns) + 1, enlarge=asked.scale))
+
+
+def morph(made_from: MadeFrom, watch: Watch = nothing) -> Film:
+    asked = Morphed(**made_from.parameters)
+    from luoxia.generate import morph
+    from luoxia.generate.portraits import Portraits
+
+    portraits = Portraits.open(asked.model, _runtime(asked))
+    ways = morph.through_seeds(
+        portraits,
+        list(asked.seeds),
+        morph.frame_count(asked.seconds, asked.fps),
+        asked.way,
+        asked.space,
+        psi=asked.truncation,
+        name=asked.class_,
+    )
+    return Film(morph.frames(portraits.pictures(ways, watch=watch), asked.scale), asked.fps)
+
+
+def film(made_from: MadeFrom, watch: Watch = nothing) -> Film:
+    asked = Filmed(**made_from.parameters)
+    from luoxia.generate import morph
+    from luoxia.generate.portraits import Portraits
+
+    portraits = Portraits.open(asked.model, _runtime(asked))
+    keys = morph.styles_told(asked.ws, portraits)
+    ways = morph.through(keys, morph.frame_count(asked.seconds, asked.fps), asked.way, loop=asked.loop)
+    return Film(morph.frames(portraits.pictures(ways, watch=watch), asked.scale), asked.fps)
+
+
+def poem(made_from: MadeFrom, watch: Watch = nothing) -> str:
     asked = asdict(Poems(**made_from.parameters))
     from luoxia.generate.verse import load_verse
     from luoxia.generate.verse_order import VerseOrder
 
     model, threads = asked.pop("model"), asked.pop("threads")
     order = VerseOrder(theme=made_from.prompt, seed=made_from.seed, **asked)
-    return "\n\n".join(f"{v.title}\n{v.text}" for v in load_verse(model, threads=threads).write(order))
+    verses = []
+    for verse in load_verse(model, threads=threads).writing(order):
+        verses.append(f"{verse.title}\n{verse.text}")
+        watch(len(verses), order.n)
+    return "\n\n".join(verses)
 
 
-MAKERS: dict[str, Callable[[MadeFrom], Content]] = {"write": write, "draw": draw, "face": face, "poem": poem}
-ASKED = {"write": Writing, "draw": Drawn, "face": Faces, "poem": Poems}
+class Maker(Protocol):
+    def __call__(self, made_from: MadeFrom, watch: Watch = nothing) -> Content: ...
+
+
+MAKERS: dict[str, Maker] = {
+    "write": write,
+    "draw": draw,
+    "draw complete": draw,
+    "draw vary": draw,
+    "face": face,
+    "face mix": mix,
+    "face morph": morph,
+    "face film": film,
+    "poem": poem,
+}
+ASKED: dict[str, Any] = {
+    "write": Writing,
+    "draw": Drawn,
+    "draw complete": Redrawn,
+    "draw vary": Redrawn,
+    "face": Faces,
+    "face mix": Mixed,
+    "face morph": Morphed,
+    "face film": Filmed,
+    "poem": Poems,
+}
 
 
 def told(
     kind: str,
     command: str,
     model: str,
-    asked: Writing | Drawn | Faces | Poems | dict[str, Any],
+    asked: Asked | dict[str, Any],
     *,
     clip: str | None = None,
     prompt: str = "",
@@ -95,14 +210,14 @@ def told(
 ) -> MadeFrom:
     """The record of what ``command``, one of :data:`MAKERS` or beginning with one, makes by ``model``."""
     facts = asked if isinstance(asked, dict) else parameters(asked)
-    used = models_of(command.split()[0], model, clip)
+    used = models_of(command, model, clip)
     return MadeFrom(kind, command, models=used, prompt=prompt, seed=seed, parameters=facts, parents=parents)
 
 
 def models_of(command: str, model: str, clip: str | None = None) -> tuple[ModelUsed, ...]:
-    """The models that take part when ``command`` makes something by the model of that name, with the SHA-256 of their
+    """The models that take part when ``command``, or one that begins with it, makes something by the model of that name, with the SHA-256 of their
     weights as they lie here now. Raises :class:`UserError` where one is not here."""
-    return _MODELS[command](model, clip)
+    return _MODELS[command.split()[0]](model, clip)
 
 
 def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
@@ -167,17 +282,17 @@ def _hash(path: Path) -> str:
         raise MalformedFileError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
 
 
-def _runtime(threads: int | None) -> Any:
+def _runtime(asked: Drawn | Faces | Mixed | Morphed | Filmed) -> Runtime:
     import torch
 
     from luoxia.core.runtime import resolve
 
-    runtime = resolve(threads=threads)
+    runtime = resolve(device=asked.device, threads=asked.threads)
     torch.set_num_threads(runtime.threads)
     return runtime
 
 
-def maker_of(made_from: MadeFrom) -> Callable[[MadeFrom], Content]:
+def maker_of(made_from: MadeFrom) -> Maker:
     """Raises :class:`UserError` for a command that nothing makes again, and for parameters that are not its own."""
     command = made_from.command
     if command not in MAKERS:

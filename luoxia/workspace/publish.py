@@ -67,6 +67,7 @@ def publish(
     title: str = "",
     parents: Iterable[Path] = (),
     zone: visible.Place | None = None,
+    id: str | None = None,
     workspace: Workspace | None = None,
 ) -> Published:
     """Let ``content`` out as the file ``path``, or as bytes in the format ``suffix`` where none is given.
@@ -76,13 +77,14 @@ def publish(
             without ``path`` and ``suffix`` leaves as it is and is recorded; the face that shows it shows ``sentence``.
         parents: files that it was made from, which the credential names.
         zone: (left, top, right, bottom) kept free for the visible mark.
+        id: of a job that has this made; it publishes once.
 
     Raises :class:`UserError` with what failed; then there is neither file nor record.
     """
     chosen = policy.load()
     suffix = (path.suffix if path else suffix).lower()
     with _opened(workspace) as place:
-        id = place.new_id()
+        id = id or place.new_id()
         warnings = tuple(filter(None, [chosen.warning]))
         if not suffix:
             assert isinstance(content, str)

@@ -9,8 +9,8 @@ from typing import Literal
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.workspace import content, makers
-from luoxia.workspace.content import Content
 from luoxia.workspace.creation import Creation
+from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.made_from import MadeFrom, here
 
 NEAR = 0.05  # of a distance from 0 to 1 that is called close
@@ -35,7 +35,7 @@ def replay(creation: Creation, make: Callable[[MadeFrom], Content] | None = None
         made = (make or makers.maker_of(made_from))(made_from)
     except UserError as error:
         return Replayed("impossible", (error.text, *_changed(made_from)))
-    if content.digest(made) == creation.content_sha256:
+    if (made.digest() if isinstance(made, Film) else content.digest(made)) == creation.content_sha256:
         return Replayed("identical", (), 0.0, made)
     reasons = _changed(made_from) or (
         Text(
@@ -44,7 +44,8 @@ def replay(creation: Creation, make: Callable[[MadeFrom], Content] | None = None
         ),
     )
     text = isinstance(made, str)
-    distance = content.distance(creation.sketch, content.sketch(made), text=text)
+    sketch = "" if isinstance(made, Film) else content.sketch(made)
+    distance = content.distance(creation.sketch, sketch, text=text)
     outcome: Outcome = "close" if distance is not None and distance <= NEAR else "different"
     return Replayed(outcome, reasons, distance, made)
 

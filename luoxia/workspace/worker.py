@@ -34,6 +34,7 @@ ATTEMPTS, FIRST_PAUSE, BACKOFF = (
     4.0,
 )  # of a job that fails for a reason that may pass: pauses of 2 and 8 s
 DEATHS = 10  # of workers at one job, before it is held to be what they die of
+WAITING = ["ENQUEUED", "DELAYED"]
 LOOK_SECONDS = 2.0
 GRACE_SECONDS = 30
 SAY_SECONDS = 0.3  # between two notes of how far a job is
@@ -65,8 +66,8 @@ class Worker:
         self.stopped = threading.Event()
         self._under_way = set[str]()
 
-    def run(self) -> None:
-        """Do jobs until :meth:`stop`. A process has one worker."""
+    def run(self, idle: float | None = None) -> None:
+        """Do jobs until :meth:`stop`, or until there was nothing to do for ``idle`` seconds. A process has one worker."""
         durable.prepare(self.workspace)
         with _place() as held:
             place = _name(held.number)
@@ -79,8 +80,13 @@ class Worker:
             DBOS.listen_queues(list(durable.AT_ONCE))
             DBOS.launch()
             try:
+                busy = time.monotonic()
                 while not self.stopped.wait(LOOK_SECONDS):
                     self._look_after(place)
+                    if self._under_way or DBOS.list_workflows(status=WAITING, limit=1, load_input=False):
+                        busy = time.monotonic()
+                    elif idle is not None and time.monotonic() > busy + idle:
+                        break
             finally:
                 DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=GRACE_SECONDS)
                 held.kept = bool(self._under_way)  # nobody may begin it anew while it runs on here
@@ -171,6 +177,20 @@ class Worker:
                 DBOS._recover_pending_workflows([_name(number)])
             finally:
                 lock.release()
+
+
+def at_work() -> bool:
+    """Whether this machine has a worker."""
+    for number in range(1, PLACES + 1):
+        if not _lock_path(number).exists():
+            continue
+        lock = FileLock(_lock_path(number))
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        lock.release()
+    return False
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from luoxia.cli import jobs as command
+from luoxia.workspace import later
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.jobs import Jobs
 
 
 @pytest.fixture
-def waiting(home) -> list[str]:
+def waiting(home, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(later, "attend", lambda: None)
     with Workspace() as workspace, Jobs(workspace) as jobs:
         return [jobs.add("draw", {"prompt": "a heron"}), jobs.add("write \x1b[1m", {}, heavy=False)]
 
@@ -28,6 +33,19 @@ def test_jobs_are_listed_cancelled_and_run_anew(waiting: list[str], run) -> None
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "only jobs that failed or were cancelled" in refused.err
     assert "there is no job L9" in run("jobs", "cancel", "L9").err
+
+
+def test_waiting_for_nobody_is_told(waiting: list[str], run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("jobs").err == ""
+    monkeypatch.setattr(command, "STARTS", -1)
+    assert "no worker is at work" in run("jobs").err
+
+
+def test_a_worker_ends_when_it_is_idle(home) -> None:
+    """In a process of its own: dbos keeps to the first standard error that it sees."""
+    command = [sys.executable, "-m", "luoxia", "jobs", "work", "--idle", "0"]
+    ended = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_no_jobs(home, run) -> None:

@@ -31,8 +31,14 @@ from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.server import pictures
 from luoxia.server.app import create_app
-from luoxia.server.faces import jobs, work
+from luoxia.server.faces import films, jobs
 from luoxia.server.faces.room import Faces
+from luoxia.workspace import durable, later
+from luoxia.workspace import worker as working
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.made_from import MadeFrom
+from luoxia.workspace.publish import publish
+from luoxia.workspace.replay import replay
 
 PHOTO = Path(__file__).parents[1] / "data" / "portrait.jpg"
 KEYS = [{"seed": 1}, {"seed": 2}]
@@ -53,6 +59,22 @@ def url(stage, runner, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> str:
     standing, address = stage
     standing["app"] = create_app(models=runner, faces=faces)
     return address
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One that does what the server asks for, in a thread."""
+    monkeypatch.setattr(durable, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(working, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(later, "attend", lambda: None)
+    with Workspace() as workspace:
+        one = working.Worker(later.WORKS, workspace)
+        thread = threading.Thread(target=one.run)
+        thread.start()
+        yield
+        one.stop()
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def begun(client: httpx.Client, path: str, body: dict[str, Any]) -> str:
@@ -229,7 +251,7 @@ def test_a_failure_is_told_in_the_readers_language(client: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("format", ["mp4", "gif", "webp"])
-def test_a_film_has_its_frames(client: httpx.Client, tmp_path: Path, format: str) -> None:
+def test_a_film_has_its_frames(client: httpx.Client, worker: None, tmp_path: Path, format: str) -> None:
     if format == "mp4":
         pytest.importorskip("av")
     ask = {"model": "tiny", "keys": KEYS, "seconds": 1, "fps": 10, "format": format}
@@ -250,23 +272,43 @@ def test_a_film_has_its_frames(client: httpx.Client, tmp_path: Path, format: str
         assert (getattr(image, "n_frames", 1), image.size) == (10, (256, 256))
 
 
-def test_films_are_kept_in_number_and_go_with_the_session(
-    client: httpx.Client, faces: Faces, monkeypatch
+def test_a_film_is_kept_when_the_server_ends(
+    client: httpx.Client, faces: Faces, worker: None, home: Path
 ) -> None:
-    monkeypatch.setattr(work, "FILMS", 1)
     ask = {"model": "tiny", "keys": KEYS, "seconds": 0.5, "fps": 10, "format": "gif"}
-    first, second = (followed(client, begun(client, "films", ask))[-1]["result"] for _ in range(2))
-    assert client.get(f"/api/faces/films/{first}").status_code == 404
-    path = faces.films.find(second)
-    assert path.is_file()
+    id = followed(client, begun(client, "films", ask))[-1]["result"]
+    path = faces.films.find(id)
+    assert path.parent == home / "films"
     faces.films.close()
-    assert not path.exists()
+    assert path.is_file()
+    with Workspace() as workspace:
+        found = workspace.find(id)
+    assert (found.path, found.made_from.command) == (str(path), "face film")
+    assert replay(found).outcome == "identical"
 
 
-def test_a_film_that_would_not_fit_is_refused(client: httpx.Client, monkeypatch) -> None:
-    monkeypatch.setattr(work, "LARGEST_FILM", 1 << 20)
-    last = followed(client, begun(client, "films", {"model": "tiny", "keys": KEYS, "seconds": 30}))[-1]
-    assert (last["state"], "make it shorter" in last["message"]) == ("failed", True)
+def test_a_film_that_waits_can_be_given_up(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later, "attend", lambda: None)
+    id = begun(client, "films", {"model": "tiny", "keys": KEYS, "seconds": 1})
+    assert client.delete(f"/api/faces/jobs/{id}").status_code == 204
+    assert [event["state"] for event in followed(client, id)] == ["cancelled"]
+    assert client.delete(f"/api/faces/jobs/{id}").status_code == 204, "once more changes nothing"
+    assert client.get(f"/api/faces/films/{id}").status_code == 404
+
+
+def test_only_films_are_handed_out(client: httpx.Client, home: Path) -> None:
+    with Workspace() as workspace:
+        private = publish(
+            "not a film", MadeFrom("text", "test"), home / "private.txt", workspace=workspace
+        ).creation
+    assert client.get(f"/api/faces/films/{private.id}").status_code == 404
+
+
+def test_a_film_that_would_not_fit_is_refused(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(films, "LARGEST_FILM", 1 << 20)
+    answer = client.post("/api/faces/films", json={"model": "tiny", "keys": KEYS, "seconds": 30})
+    assert answer.status_code == 400
+    assert "make it shorter" in answer.json()["error"]["message"]
 
 
 def test_a_sheet_leaves_labelled(client: httpx.Client, tmp_path: Path) -> None:
@@ -336,7 +378,9 @@ def test_what_is_not_base64_or_too_large_is_refused(client: httpx.Client, monkey
     assert "larger than 1 MiB" in followed(client, begun(client, "photos", large))[-1]["message"]
 
 
-@pytest.mark.parametrize("path", ["jobs/gone", "films/gone", "styles/gone", "films/..%2f..%2fetc%2fpasswd"])
+@pytest.mark.parametrize(
+    "path", ["jobs/gone", f"jobs/L{'0' * 26}", "films/gone", "styles/gone", "films/..%2f..%2fetc%2fpasswd"]
+)
 def test_what_is_not_there_is_said(client: httpx.Client, path: str) -> None:
     answer = client.get(f"/api/faces/{path}")
     assert answer.status_code == 404

@@ -21,8 +21,9 @@ from luoxia.server.faces.asks import (
     SheetAsk,
 )
 from luoxia.server.faces.atelier import Atelier
+from luoxia.server.faces.films import Films
 from luoxia.server.faces.jobs import Jobs
-from luoxia.server.faces.work import Films, filming, finding, learning
+from luoxia.server.faces.work import finding, learning
 from luoxia.server.openapi import events_of, file_of
 from luoxia.server.presence import EventStream
 from luoxia.server.refusals import reader_language
@@ -63,18 +64,21 @@ def faces_api(atelier: Atelier, easel: Easel, jobs: Jobs, films: Films) -> APIRo
     def write_film(ask: FilmAsk) -> JobStarted:
         """Write a film of the way through faces."""
         atelier.told(ask.model)
-        return JobStarted(id=jobs.start(filming(atelier, films, ask)).id)
+        return JobStarted(id=films.begin(ask))
 
     @api.get("/jobs/{id}", response_class=Response, responses=events_of(JobEvent))
     async def follow_job(id: Id, request: Request) -> EventStream:
         """How far it is, to the end. Leaving does not stop it."""
         reader = reader_language(request.headers.get("accept-language", ""))
+        if films.knows(id):
+            films.check(id)
+            return EventStream(films.follow(id, reader))
         return EventStream(jobs.follow(jobs.find(id), reader))
 
     @api.delete("/jobs/{id}", status_code=204)
     def cancel_job(id: Id) -> None:
         """Give it up."""
-        jobs.find(id).cancel()
+        films.cancel(id) if films.knows(id) else jobs.find(id).cancel()
 
     @api.get("/films/{id}", response_class=Response, responses=file_of(*FILM_TYPES.values()))
     def get_film(id: Id) -> FileResponse:
@@ -128,13 +132,11 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
     pictures = np.stack(atelier.draw(ask.model, ask.what, superseded))
     columns = ask.columns
     if isinstance(ask.what, Grid):
+        from luoxia.generate.portraits import table
+
         rows, columns = len(ask.what.rows), len(ask.what.columns)
-        corner = np.full_like(pictures[:1], 255)
-        top, inner = pictures[rows : rows + columns], pictures[rows + columns :]
-        lines = [
-            np.concatenate([pictures[r : r + 1], inner[r * columns : (r + 1) * columns]]) for r in range(rows)
-        ]
-        pictures, columns = np.concatenate([corner, top, *lines]), columns + 1
+        inner = pictures[rows + columns :]
+        pictures, columns = table(pictures[rows : rows + columns], pictures[:rows], inner), columns + 1
     sheet = np.asarray(grid(pictures, columns, enlarge=ask.enlarge))
     asked = ask.model_dump(mode="json", exclude={"model"})
     return publish(sheet, makers.told("picture", "face sheet", ask.model, asked), suffix=".png").data

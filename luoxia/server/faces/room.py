@@ -8,9 +8,9 @@ from luoxia.server.easel import Easel, Superseded
 from luoxia.server.faces.api import faces_api
 from luoxia.server.faces.asks import Single
 from luoxia.server.faces.atelier import Atelier
+from luoxia.server.faces.films import Films
 from luoxia.server.faces.jobs import Jobs
 from luoxia.server.faces.live import faces_live
-from luoxia.server.faces.work import Films
 from luoxia.server.pictures import BODY
 
 LARGER_BODIES = {"/api/faces/photos": BODY}  # bytes
@@ -18,7 +18,8 @@ LARGER_BODIES = {"/api/faces/photos": BODY}  # bytes
 
 class Faces:
     def __init__(self, *, threads: int | None = None) -> None:
-        self.atelier, self.easel, self.jobs, self.films = Atelier(threads), Easel(), Jobs(), Films()
+        self.atelier, self.easel, self.jobs = Atelier(threads), Easel(), Jobs()
+        self.films = Films(self.atelier)
 
     def apis(self) -> list[APIRouter]:
         return [
@@ -41,7 +42,7 @@ class Faces:
         self.jobs.close()
 
     def join(self, seconds: float) -> None:
-        """Wait for the threads to end after :meth:`close`; then what was made for the session goes."""
+        """Wait for the threads to end after :meth:`close`."""
         self.easel.join(seconds)
         self.jobs.join(seconds)
         self.films.close()

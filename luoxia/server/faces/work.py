@@ -1,60 +1,18 @@
-"""What long work there is: learning directions, finding a photograph, writing a film."""
+"""What long work there is in the session: learning directions, and finding a photograph."""
 
 from __future__ import annotations
 
 import base64
-import secrets
-import tempfile
-from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luoxia.core.errors import UserError
-from luoxia.server.errors import NotFoundError
-from luoxia.server.faces.asks import FilmAsk, JobEvent, PhotoAsk
+from luoxia.server.faces.asks import JobEvent, PhotoAsk
 from luoxia.server.faces.atelier import Atelier
 from luoxia.server.faces.jobs import Report, Work
 from luoxia.server.pictures import in_base64, webp
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-FILMS = 8  # that are kept for the session
-LARGEST_FILM = 512 << 20  # bytes of its frames
-SHOWN = 256  # pixels up to which a film of small pictures is enlarged
-
-
-class Films:
-    """Files that were made for download; the oldest go first, and all of them with the session."""
-
-    def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._known: OrderedDict[str, Path] = OrderedDict()
-
-    def place(self, suffix: str) -> tuple[str, Path]:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="luoxia-films-")
-        id = secrets.token_urlsafe(9)
-        return id, Path(self._folder.name) / f"{id}.{suffix}"
-
-    def keep(self, id: str, path: Path) -> None:
-        self._known[id] = path
-        while len(self._known) > FILMS:
-            self._known.popitem(last=False)[1].unlink(missing_ok=True)
-
-    def find(self, id: str) -> Path:
-        path = self._known.get(id)
-        if path is None:
-            raise NotFoundError(
-                "this film is not kept any more; write it again", "此影片已不再保留；请重新导出"
-            )
-        return path
-
-    def close(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
 
 def learning(atelier: Atelier, model: str) -> Work:
@@ -107,41 +65,6 @@ def finding(atelier: Atelier, ask: PhotoAsk) -> Work:
             picture=_shown(found.way[-1]),
             target=_shown(target),
         )
-
-    return work
-
-
-def filming(atelier: Atelier, films: Films, ask: FilmAsk) -> Work:
-    """Write a film of the way through faces."""
-
-    def work(report: Report) -> JobEvent:
-        import numpy as np
-
-        from luoxia.generate import morph
-        from luoxia.workspace import makers
-        from luoxia.workspace.encoding import Film
-        from luoxia.workspace.publish import publish
-
-        portraits = atelier.portraits(ask.model)
-        size, frames = portraits.config.size, max(2, round(ask.seconds * ask.fps))
-        scale = max(1, SHOWN // size)
-        if frames * 3 * (size * scale) ** 2 > LARGEST_FILM:
-            raise UserError(
-                f"{frames} frames of {size} pixels are more than a film may have; make it shorter",
-                f"{frames} 帧、{size} 像素超出影片上限；请缩短时长",
-            )
-        ways = atelier.journey(portraits, ask.keys, frames, ask.way, loop=ask.loop)
-        total = frames + frames // 4  # writing takes about so long
-        pictures: list[np.ndarray] = []
-        for start in range(0, frames, 8):
-            pictures += list(portraits.pictures(ways[start : start + 8]))
-            report(JobEvent(state="working", done=len(pictures), total=total))
-        id, path = films.place(ask.format)
-        asked = ask.model_dump(mode="json", exclude={"model", "format"})
-        made_from = makers.told("film", "face morph", ask.model, asked)
-        publish(Film(morph.frames(np.stack(pictures), scale), ask.fps), made_from, path)
-        films.keep(id, path)
-        return JobEvent(state="done", done=total, total=total, result=id)
 
     return work
 

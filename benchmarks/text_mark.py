@@ -49,7 +49,7 @@ PROMPTS = (
     "How do I grow tomatoes on a balcony?",
     "Describe a city of the future.",
 )
-SETTINGS = ((0.3, False), (0.3, True), (0.6, False), (0.6, True))
+SETTINGS = ((0.3, False), (0.3, True), (0.65, False), (0.65, True))
 NEW, LENGTH, SURE = 220, 200, 1e-6
 
 
@@ -89,7 +89,12 @@ def thinned(text: str, random: np.random.Generator) -> str:
 
 
 def distinct(texts: Sequence[str], n: int) -> float:
-    grams = [tuple(words[i : i + n]) for text in texts for words in [text.lower().split()] for i in range(len(words) - n + 1)]
+    grams = [
+        tuple(words[i : i + n])
+        for text in texts
+        for words in [text.lower().split()]
+        for i in range(len(words) - n + 1)
+    ]
     return len(set(grams)) / max(1, len(grams))
 
 

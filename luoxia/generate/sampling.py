@@ -18,6 +18,7 @@ from luoxia.models.text_mark import CONTEXT, VARIANTS, numbers
 
 MAX_STOPS, MAX_STOP_LENGTH, MAX_LOGPROBS = 16, 512, 20
 COUNTS = frozenset({"max_new_tokens", "top_k", "logprobs"})  # whole numbers
+MARKED = 0.65  # the usual temperature where a text carries the mark; at 0.3, 200 tokens hold too little chance to show it
 COLDEST = 1e-30  # colder, float32 logits would overflow; here already all but the likeliest weigh nothing
 
 
@@ -70,6 +71,12 @@ class Sampling:
                 f"stop takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters",
                 f"stop 最多 {MAX_STOPS} 个，每个 1 到 {MAX_STOP_LENGTH} 个字符",
             )
+
+
+def usual_temperature(*, mark: bool, constrained: bool = False) -> float:
+    """Where nobody asked for another: ``Sampling``'s own, or ``MARKED`` for a marked text. What a grammar holds to few
+    choices carries no mark to speak of, and is not made worse for it."""
+    return MARKED if mark and not constrained else Sampling.temperature
 
 
 @dataclass(frozen=True)

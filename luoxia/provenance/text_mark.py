@@ -23,8 +23,12 @@ RATE = 1e-6
 LARGEST = 1 << 20  # bytes of a file that are read
 _KINDS = ("plain", "markdown", "hypertext", "notation")
 _HIDDEN = re.compile(r"<!--|<(script|style|title|template|noscript|textarea|iframe)\b", re.IGNORECASE)
-_BLOCK = re.compile(r"</?(?:p|br|div|li|ul|ol|h[1-6]|tr|table|section|article|blockquote|pre)\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z!][^<>]*>", re.IGNORECASE)  # one that holds another `<` is let stand: looking on has no end
+_BLOCK = re.compile(
+    r"</?(?:p|br|div|li|ul|ol|h[1-6]|tr|table|section|article|blockquote|pre)\b[^<>]*>", re.IGNORECASE
+)
+_TAG = re.compile(
+    r"</?[a-z!][^<>]*>", re.IGNORECASE
+)  # one that holds another `<` is let stand: looking on has no end
 _LABEL = re.compile(r'(?m)^\{"AIGC" ?:.*$')
 
 

@@ -87,8 +87,7 @@ class Verdict:
                 "confidence": round(w.confidence, 4),
                 "false_positive": w.false_positive,
             },
-            "text_mark": t
-            and {"model": t.model, "tokens": t.tokens, "false_positive": t.false_positive},
+            "text_mark": t and {"model": t.model, "tokens": t.tokens, "false_positive": t.false_positive},
             "faults": [text.en for text in self.faults],
             "remarks": [text.en for text in self.remarks],
         }
@@ -196,9 +195,7 @@ def _text_mark(
         )
     if not whole:
         size = readable_size(text_mark.LARGEST)
-        remarks.append(
-            Text(f"of its words the first {size} were read", f"仅读取了开头 {size} 的文字")
-        )
+        remarks.append(Text(f"of its words the first {size} were read", f"仅读取了开头 {size} 的文字"))
     return text_mark.read(words, usable)
 
 

@@ -18,7 +18,7 @@ from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
 from luoxia.workspace.content import Content
 from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
-SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "mark")
 
 
 def write(made_from: MadeFrom) -> str:

@@ -1,5 +1,6 @@
 """The mark in the choice of tokens: no choice is likelier for it, and nothing else reads as it."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -18,7 +19,9 @@ V = 50
 def _text(length: int, mark: bool, seed: int, spread: float = 1.0) -> list[int]:
     """A text of ``V`` tokens whose every next one is drawn by the logits that a table keeps for the last."""
     table = np.random.default_rng(7).normal(0, spread, (V, V)).astype(np.float32)
-    chooser = Chooser(Sampling(temperature=1, top_p=1, repetition_penalty=1, mark=mark), seeds.generator(seed))
+    chooser = Chooser(
+        Sampling(temperature=1, top_p=1, repetition_penalty=1, mark=mark), seeds.generator(seed)
+    )
     ids = [0]
     for _ in range(length):
         ids.append(chooser(table[ids[-1]], ids))
@@ -57,7 +60,7 @@ def test_pairs_of_tokens_come_as_often_with_the_mark_as_without(monkeypatch: pyt
         monkeypatch.setattr(text_mark, "_KEY", seed * 0x9E3779B97F4A7C15 % 2**64)
         for mark in (False, True):
             text = _text(20, mark, seed)
-            counts[mark].update(zip(text, text[1:], strict=False))
+            counts[mark].update(itertools.pairwise(text))
     common = [pair for pair, _ in (counts[0] + counts[1]).most_common(150)]
     table = np.array([[count[pair] for pair in common] for count in counts])
     assert stats.chi2_contingency(table).pvalue > 1e-3
@@ -79,7 +82,7 @@ def test_the_chance_is_the_one_it_says() -> None:
     assert (chances <= 0.1).mean() > 0.06  # nor is it far from being reached
 
 
-@pytest.mark.parametrize("n,s", [(1, 2.0), (5, 9.0), (200, 300.0), (60_000, 61_500.0)])
+@pytest.mark.parametrize(("n", "s"), [(1, 2.0), (5, 9.0), (200, 300.0), (60_000, 61_500.0)])
 def test_the_tail_is_that_of_the_gamma_distribution(n: int, s: float) -> None:
     assert tail(n, s) == pytest.approx(stats.gamma.sf(s, n), rel=1e-6)
 

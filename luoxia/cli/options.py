@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from luoxia.cli.words import say
 from luoxia.core.errors import UserError
+from luoxia.generate.sampling import MARKED, Sampling
 
 Prompt = Annotated[
     str,
@@ -90,6 +91,17 @@ Seed = Annotated[
 Temperature = Annotated[
     float,
     Option(metavar="X", help=say("0 takes the likeliest token each time.", "0 表示每次取最可能的词元。")),
+]
+FreeTemperature = Annotated[
+    float | None,
+    Option(
+        metavar="X",
+        help=say(
+            f"0 takes the likeliest token each time. Unless you say: {Sampling.temperature}, or {MARKED} where the policy has "
+            "texts carry a mark in their words and no pattern holds them.",
+            f"0 表示每次取最可能的词元。不指定时为 {Sampling.temperature}；若策略要求在用词中加标记且文本不受格式约束，则为 {MARKED}。",
+        ),
+    ),
 ]
 TopK = Annotated[
     int,

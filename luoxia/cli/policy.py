@@ -78,6 +78,7 @@ def _print(policy: Policy) -> None:
             say("label, watermark, credential in the file", "文件内的标识、水印与凭证"),
             yes if policy.embeds else no,
         ),
+        (say("mark in the words of models", "模型用词中的标记"), yes if policy.embeds else no),
         (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
     ]
     if policy.reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
 if TYPE_CHECKING:
+    from luoxia.models.tokenizer import Tokenizer
     from luoxia.provenance.verify import Verdict
     from luoxia.workspace.history import Workspace
 
@@ -90,9 +91,23 @@ def _verdict(path: Path) -> Verdict | UserError:
     from luoxia.provenance.verify import verify as verified
 
     try:
-        return verified(path)
+        return verified(path, models=_models)
     except UserError as error:
         return error
+
+
+def _models(creation: str) -> Mapping[str, Tokenizer | UserError]:
+    """The vocabularies that are here, and that of the model by which the creation was made, where there is a record of it."""
+    from luoxia.weights import vocabularies
+    from luoxia.workspace.history import Workspace
+
+    named: list[str] = []
+    if creation:
+        with Workspace() as workspace:
+            made = workspace.find(creation).made_from if workspace.is_recorded(creation) else None
+        told = made.parameters.get("model") if made else None
+        named = [told] if isinstance(told, str) else []
+    return vocabularies.here(named)
 
 
 def _line(found: Verdict) -> str:
@@ -143,6 +158,16 @@ def _rows(found: Verdict, workspace: Workspace) -> list[tuple[str, str]]:
         )
     else:
         rows.append((say("unseen mark", "隐形水印"), none))
+    rows.append((say("mark in the words", "用词中的标记"), none))
+    if t := found.text_mark:
+        chance = f"{t.false_positive:.0e}"
+        rows[-1] = (
+            rows[-1][0],
+            say(
+                f"{t.model}, by {t.tokens} tokens (by chance: {chance})",
+                f"{t.model}，依据 {t.tokens} 个词元（偶然出现的概率：{chance}）",
+            ),
+        )
     return rows
 
 

@@ -13,7 +13,8 @@ from luoxia.cli import inputs, options
 from luoxia.cli.readiness import make_ready
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
-from luoxia.generate.sampling import Sampling
+from luoxia.generate.sampling import Sampling, usual_temperature
+from luoxia.provenance import policy
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write(
     max_tokens: options.MaxTokens = USUAL.max_new_tokens,
     stop: options.Stop = None,
     seed: options.Seed = None,
-    temperature: options.Temperature = USUAL.temperature,
+    temperature: options.FreeTemperature = None,
     top_k: options.TopK = USUAL.top_k,
     top_p: options.TopP = USUAL.top_p,
     min_p: options.MinP = USUAL.min_p,
@@ -45,6 +46,9 @@ def write(
     threads: options.Threads = None,
     stats: options.Stats = False,
 ) -> None:
+    mark = policy.load().embeds
+    if temperature is None:
+        temperature = usual_temperature(mark=mark, constrained=bool(json_schema or regex or choice))
     sampling = {
         "max_new_tokens": max_tokens,
         "temperature": temperature,
@@ -54,6 +58,7 @@ def write(
         "repetition_penalty": repetition_penalty,
         "stop": tuple(stop or ()),
         "seed": seed,
+        "mark": mark,
     }
     Sampling(**sampling)  # a mistake is told before a model is fetched or loaded
     text = inputs.prompt_text(prompt)

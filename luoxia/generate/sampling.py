@@ -6,6 +6,7 @@ where it looks at part of the vocabulary only, that part provably holds the answ
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
+from luoxia.models.text_mark import CONTEXT, VARIANTS, numbers
 
 MAX_STOPS, MAX_STOP_LENGTH, MAX_LOGPROBS = 16, 512, 20
 COUNTS = frozenset({"max_new_tokens", "top_k", "logprobs"})  # whole numbers
+MARKED = 0.65  # the usual temperature where a text carries the mark; at 0.3, 200 tokens hold too little chance to show it
 COLDEST = 1e-30  # colder, float32 logits would overflow; here already all but the likeliest weigh nothing
 
 
@@ -24,7 +27,8 @@ class Sampling:
     """The knobs of one generation. ``temperature`` 0 is greedy; ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are off.
 
     ``seed`` None draws one, which the stream reports. ``logprobs`` n asks for each token's log-probability under the
-    model (before any knob) with the n likeliest alternatives. The defaults are what small models write well with:
+    model (before any knob) with the n likeliest alternatives. ``mark`` draws tokens so that their choice can be told from
+    chance (:mod:`luoxia.models.text_mark`); greedy texts carry nothing. The defaults are what small models write well with:
     at higher temperatures they lose the thread, and without a penalty they go round in circles.
     """
 
@@ -37,6 +41,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     logprobs: int | None = None
+    mark: bool = False
 
     def __post_init__(self) -> None:
         ranges: list[tuple[str, float, float]] = [
@@ -66,6 +71,12 @@ class Sampling:
                 f"stop takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters",
                 f"stop 最多 {MAX_STOPS} 个，每个 1 到 {MAX_STOP_LENGTH} 个字符",
             )
+
+
+def usual_temperature(*, mark: bool, constrained: bool = False) -> float:
+    """Where nobody asked for another: ``Sampling``'s own, or ``MARKED`` for a marked text. What a grammar holds to few
+    choices carries no mark to speak of, and is not made worse for it."""
+    return MARKED if mark and not constrained else Sampling.temperature
 
 
 @dataclass(frozen=True)
@@ -157,12 +168,41 @@ def draw(candidates: Candidates, random: np.random.Generator) -> int:
     return int(candidates.ids[min(at, len(mass) - 1)])
 
 
+class MarkedDraw:
+    """Draws the tokens of one text, one after the other, each with probability softmax(logits) over hashes, so that the
+    choice carries the mark of :mod:`luoxia.models.text_mark`.
+
+    The first ``CONTEXT`` tokens, and those behind a context that was there before, are drawn by ``random`` and carry
+    nothing; neither does a token that nothing else could have stood for.
+    """
+
+    def __init__(self, random: np.random.Generator) -> None:
+        self._random, self._variant = random, int(random.integers(VARIANTS))
+        self._last: tuple[int, ...] = ()
+        self._met: set[tuple[int, ...]] = set()
+
+    def __call__(self, candidates: Candidates) -> int:
+        token = self._one_of(candidates)
+        self._met.add(self._last)
+        self._last = (*self._last, token)[-CONTEXT:]
+        return token
+
+    def _one_of(self, candidates: Candidates) -> int:
+        if len(candidates.ids) == 1:
+            return int(candidates.ids[0])
+        if len(self._last) < CONTEXT or self._last in self._met:
+            return draw(candidates, self._random)
+        u = numbers(np.array([self._last]), candidates.ids, self._variant)
+        return int(candidates.ids[np.argmax(candidates.logits - np.log(-np.log(u)))])
+
+
 class Chooser:
     """Takes logits (V,) to the next id by one :class:`Sampling`, with a random stream of its own."""
 
     def __init__(self, sampling: Sampling, random: np.random.Generator) -> None:
-        self.sampling, self.random = sampling, random
+        self.sampling = sampling
         self._chain = processors(sampling)
+        self._draw = MarkedDraw(random) if sampling.mark else functools.partial(draw, random=random)
 
     def __call__(self, logits: NDArray[np.float32], seen: Sequence[int]) -> int:
         logits = penalised(logits, seen, self.sampling.repetition_penalty)
@@ -173,4 +213,4 @@ class Chooser:
             candidates = candidates.keep(~np.isneginf(logits))
         for process in self._chain:
             candidates = process(candidates)
-        return draw(candidates, self.random)
+        return self._draw(candidates)

@@ -30,3 +30,12 @@ def mark(text: str, suffix: str, sentence: str) -> str:
 
 def _before(text: str, at: int, line: str) -> str:
     return text if text.startswith(line, at) else text[:at] + line + text[at:]
+
+
+def taken_off(text: str, sentence: str) -> str:
+    """``text`` without front matter, and without the first ``sentence`` in any of the forms of :func:`mark`."""
+    matter = _MATTER.match(text)
+    text = text[matter.end() :] if matter else text
+    for form in ("> " + _MARKDOWN.sub(r"\\\1", sentence), sentence):
+        text = text.replace(form, "", 1)
+    return text

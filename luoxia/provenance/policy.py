@@ -61,7 +61,7 @@ class Policy:
 
     @property
     def embeds(self) -> bool:
-        """Whether files carry the label, the watermark and the credential."""
+        """Whether files carry the label, the watermark and the credential, and words of our models their mark."""
         return self.name != "off"
 
     def shows(self, kind: str, *, lifelike: bool = False) -> bool:

@@ -1,12 +1,14 @@
-"""What a file says of its origin, and whether that holds: its label, its credential, and what its pixels carry unseen.
+"""What a file says of its origin, and whether that holds: its label, its credential, and what its pixels or words carry.
 
-The three are made to bear each other out. A label names a creation, the credential names it too and binds every byte,
-and the unseen mark carries the last 48 bits of its id: so a label that was copied, exchanged or removed is found.
+They are made to bear each other out. A label names a creation, the credential names it too and binds every byte, and
+the unseen mark of pixels carries the last 48 bits of its id: so a label that was copied, exchanged or removed is found.
+The mark in words names no creation, and tells that a text without a label was written by a model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ import numpy as np
 
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
+from luoxia.core.progress import readable_size
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode
-from luoxia.provenance import carriers, credential, ids, watermark
+from luoxia.models.tokenizer import Tokenizer
+from luoxia.provenance import carriers, credential, ids, text_mark, watermark
 from luoxia.provenance.credential import Credential
 from luoxia.provenance.label import Label
+from luoxia.weights import vocabularies
 
 HOLDS, FAULTY, NOTHING = 0, 1, 2
+Models = Callable[[str], Mapping[str, Tokenizer | UserError]]
 PICTURE = 256 << 20  # bytes of a file that is decoded to look for the unseen mark
 
 
@@ -34,6 +40,7 @@ class Verdict:
     label: Label | None = None
     credential: Credential | None = None
     watermark: watermark.Reading | None = None
+    text_mark: text_mark.Reading | None = None
     faults: tuple[Text, ...] = ()
     remarks: tuple[Text, ...] = ()
     where: tuple[str, ...] = ()
@@ -42,7 +49,8 @@ class Verdict:
     def outcome(self) -> int:
         if self.faults:
             return FAULTY
-        return HOLDS if self.label or self.credential or self.watermark else NOTHING
+        said = self.label or self.credential or self.watermark or self.text_mark
+        return HOLDS if said else NOTHING
 
     @property
     def creation(self) -> str:
@@ -52,7 +60,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as `luoxia verify --json` prints it."""
-        c, w = self.credential, self.watermark
+        c, w, t = self.credential, self.watermark, self.text_mark
         return {
             "path": str(self.path),
             "outcome": self.outcome,
@@ -79,24 +87,45 @@ class Verdict:
                 "confidence": round(w.confidence, 4),
                 "false_positive": w.false_positive,
             },
+            "text_mark": t and {"model": t.model, "tokens": t.tokens, "false_positive": t.false_positive},
             "faults": [text.en for text in self.faults],
             "remarks": [text.en for text in self.remarks],
         }
 
 
-def verify(path: Path) -> Verdict:
-    """Read everything that the file at ``path`` says of its origin. Raises :class:`UserError` where it cannot be read."""
+def here(_: str) -> Mapping[str, Tokenizer | UserError]:
+    """The vocabularies of the models on this machine, whatever the creation."""
+    return vocabularies.here()
+
+
+def verify(path: Path, *, models: Models | None = here) -> Verdict:
+    """Read everything that the file at ``path`` says of its origin. Raises :class:`UserError` where it cannot be read.
+
+    ``models`` are those whose mark is looked for in words, told by the id of the creation that the file gives, "" where it
+    gives none; None looks for no mark in words.
+    """
     faults: list[Text] = []
     remarks: list[Text] = []
     label, where = _label(path, faults, remarks)
     signed = _credential(path, faults)
     seen = _watermark(path, remarks)
     _borne_out(label, signed, seen, faults)
-    return Verdict(path, label, signed, seen, tuple(faults), tuple(remarks), where)
+    found = Verdict(path, label, signed, seen, None, tuple(faults), tuple(remarks), where)
+    if models is None:
+        return found
+    told = _text_mark(path, models(found.creation), remarks)
+    if told and not label:
+        remarks.append(
+            Text(
+                "it has no label; its choice of words says that a model wrote it",
+                "没有标识；其用词表明出自模型",
+            )
+        )
+    return replace(found, text_mark=told, remarks=tuple(remarks))
 
 
 def _label(path: Path, faults: list[Text], remarks: list[Text]) -> tuple[Label | None, tuple[str, ...]]:
-    if not carriers.known(path):
+    if carriers.kind(path) is None:
         remarks.append(Text("no label is looked for in files of this kind", "此类文件中不查找标识"))
         return None, ()
     found = carriers.read(path)
@@ -143,6 +172,31 @@ def _watermark(path: Path, remarks: list[Text]) -> watermark.Reading | None:
         remarks.append(Text(f"its pixels: {error.text.en}", f"像素：{error.text.zh}"))
         return None
     return watermark.read(np.asarray(image.convert("RGB")))
+
+
+def _text_mark(
+    path: Path, models: Mapping[str, Tokenizer | UserError], remarks: list[Text]
+) -> text_mark.Reading | None:
+    """What the choice of words carries; a file that is no text carries nothing here."""
+    read = text_mark.words(path)
+    if read is None:
+        return None
+    words, whole = read
+    usable = {name: found for name, found in models.items() if isinstance(found, Tokenizer)}
+    for found in models.values():
+        if isinstance(found, UserError):
+            remarks.append(found.text)
+    if not usable:
+        remarks.append(
+            Text(
+                "no text model is here, so no mark was looked for in its words: luoxia models",
+                "本机没有文本模型，未查找用词中的标记：luoxia models",
+            )
+        )
+    if not whole:
+        size = readable_size(text_mark.LARGEST)
+        remarks.append(Text(f"of its words the first {size} were read", f"仅读取了开头 {size} 的文字"))
+    return text_mark.read(words, usable)
 
 
 def _borne_out(

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from luoxia.core import seeds
+from luoxia.generate.sampling import usual_temperature
+from luoxia.provenance import policy
 from luoxia.server.runner import Start
 from luoxia.server.schemas import ChatRequest, CompletionRequest, Generation, JsonObject, JsonSchemaFormat
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
@@ -58,7 +60,13 @@ def _seeds(request: Generation) -> Iterator[int]:
 
 def _sampling(request: Generation, length: int, logprobs: int | None) -> dict[str, Any]:
     given = {name: getattr(request, name) for name in SAME_NAME if getattr(request, name) is not None}
-    return given | {"max_new_tokens": length, "stop": tuple(request.stop), "logprobs": logprobs}
+    mark = policy.load().embeds
+    patterns = (request.guided_regex, request.guided_choice)
+    shaped = any(pattern is not None for pattern in patterns) or isinstance(
+        request.response_format, JsonSchemaFormat | JsonObject
+    )
+    given.setdefault("temperature", usual_temperature(mark=mark, constrained=shaped))
+    return given | {"mark": mark, "max_new_tokens": length, "stop": tuple(request.stop), "logprobs": logprobs}
 
 
 def _constraint(request: Generation) -> Constraint | None:

@@ -12,13 +12,14 @@ import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from luoxia.core.errors import MalformedFileError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_HEADER = 256 << 20  # bytes of metadata and tensor infos
 CHUNK = 4 << 20
@@ -160,6 +161,8 @@ class GGUFFile:
 
     def read(self, name: str) -> tuple[Tensor, int]:
         """The raw bytes of tensor ``name`` as uint8 (rows, bytes a row), and its GGML type."""
+        import torch  # which those who want the vocabulary alone do not wait for
+
         info = self.tensors[name]
         rows = prod(info.shape[:-1])
         self._file.seek(info.offset)

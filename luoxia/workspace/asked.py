@@ -32,6 +32,7 @@ class Writing:
     min_p: float = 0.0
     repetition_penalty: float = 1.1
     stop: Sequence[str] = ()
+    mark: bool = False
     threads: int | None = None
 
 

@@ -40,7 +40,7 @@ def nothing(done: int, total: int) -> None:
     """Watch nothing."""
 
 
-SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "mark")
 
 
 def write(made_from: MadeFrom, watch: Watch = nothing) -> str:

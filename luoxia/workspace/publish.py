@@ -176,7 +176,7 @@ def _lasting(marked: Content, suffix: str, chosen: Policy) -> bool | None:
 
 def _read_back(file: Path, id: str, chosen: Policy, *, lasting: bool) -> None:
     """Raise unless the file says by itself what it should: a door that does not look is no door."""
-    found = verify(file)
+    found = verify(file, models=None)  # which looks at the file alone
     missing = []
     if found.label != chosen.label(id):
         missing.append(Text("the label", "标识"))

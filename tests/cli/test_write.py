@@ -11,6 +11,8 @@ import pytest
 
 from luoxia.core.errors import FetchError, ModelNotHereError
 from luoxia.core.progress import ProgressEvent
+from luoxia.provenance import policy as policies
+from luoxia.provenance.policy import Policy
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 
 SLOW = """
@@ -57,8 +59,24 @@ def test_every_option_reaches_the_model(run, model) -> None:
         "min_p": 0.1,
         "repetition_penalty": 1.2,
         "stop": ("\n", "END"),
+        "mark": True,
     }
     assert model.loaded == [("a.gguf", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "temperature"), [("cn", True, 0.65), ("eu", True, 0.65), ("off", False, 0.3)]
+)
+def test_texts_are_marked_by_policy(run, model, name: str, mark: bool, temperature: float) -> None:
+    policies.save(Policy(name, reason="a test"))
+    run("write", "x")
+    run("write", "x", "--regex", "[a-z]+")
+    run("write", "x", "--temperature", "0.2")
+    assert [(asked["mark"], asked["temperature"]) for _, asked in model.asked] == [
+        (mark, temperature),
+        (mark, 0.3),
+        (mark, 0.2),
+    ]
 
 
 def test_raw_continues(run, model) -> None:

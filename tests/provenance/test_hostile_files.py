@@ -343,3 +343,9 @@ def test_texts_that_nest_or_repeat_cost_little(name: str, text: str, tmp_path: P
     path = tmp_path / name
     path.write_text(text)
     assert all(reading.label is None for reading in _bounded(path))
+
+
+def test_a_page_of_tags_that_never_end(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("<p" * (1 << 16))
+    assert _bounded(path) == []

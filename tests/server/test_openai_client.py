@@ -6,6 +6,9 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from luoxia.provenance import policy as policies
+from luoxia.provenance.policy import Policy
+
 MESSAGES = [{"role": "user", "content": "hello there"}]
 NAME = "smollm2-135m-instruct"
 
@@ -114,12 +117,24 @@ def test_every_knob_reaches_the_model(ai, model) -> None:
         "stop": ("\n",),
         "seed": 1,
         "logprobs": None,
+        "mark": True,
     }
 
 
 def test_what_is_left_out_keeps_luoxias_default(ai, model) -> None:
     ai.chat.completions.create(model=NAME, messages=MESSAGES, temperature=None, seed=1)
-    assert set(model.asked[0][1]) == {"constraint", "max_new_tokens", "stop", "seed", "logprobs"}
+    given = {"constraint", "max_new_tokens", "stop", "seed", "logprobs", "mark", "temperature"}
+    assert set(model.asked[0][1]) == given
+
+
+def test_texts_are_marked_by_policy_and_warm_enough_for_it(ai, model) -> None:
+    pattern = {"extra_body": {"guided_regex": "[a-z]+"}}
+    for policy in (Policy("eu"), Policy("off", reason="a test")):
+        policies.save(policy)
+        for more in ({}, pattern, {"response_format": {"type": "json_object"}}):
+            ai.chat.completions.create(model=NAME, messages=MESSAGES, **more)
+    told = [(asked["mark"], asked["temperature"]) for _, asked in model.asked]
+    assert told == [(True, 0.65), (True, 0.3), (True, 0.3), (False, 0.3), (False, 0.3), (False, 0.3)]
 
 
 def test_the_newer_name_of_max_tokens(ai) -> None:

@@ -15,7 +15,7 @@ from luoxia.core.language import Text
 from luoxia.provenance.carriers.bounded import MalformedError, Reading
 from luoxia.provenance.label import Label
 
-__all__ = ["FORMATS", "MalformedError", "Reading", "known", "read", "write"]
+__all__ = ["FORMATS", "MalformedError", "Reading", "kind", "read", "write"]
 
 FORMATS = {
     **dict.fromkeys((".png", ".apng"), "png"),
@@ -96,11 +96,12 @@ def read(path: Path) -> list[Reading]:
         raise unreadable(path, error) from error
 
 
-def known(path: Path) -> bool:
-    """Whether the file at ``path`` is of a kind that has a place for a label. Raises :class:`UserError`."""
+def kind(path: Path) -> str | None:
+    """Which of the modules here knows the file at ``path``; None where it has no place for a label. Raises
+    :class:`UserError`."""
     try:
         with path.open("rb") as file:
-            return _name(file.read(16), path) is not None
+            return _name(file.read(16), path)
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -17,7 +17,8 @@ FORMATS = (".html", ".htm")
 LARGEST = 64 << 20
 RAW = (b"script", b"style", b"title", b"textarea", b"template", b"noscript", b"xmp", b"iframe")
 MARK = b"\xef\xbb\xbf"  # of the encoding
-_TAG = re.compile(rb"""<(/?[a-zA-Z][^\s/>]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>""")
+# Possessive: a tag that never ends must not be tried with every shorter name.
+_TAG = re.compile(rb"""<(/?[a-zA-Z][^\s/>]*+)((?:[^"'>]|"[^"]*"|'[^']*')*+)>""")
 _ATTRIBUTE = re.compile(rb"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+))""")
 
 

@@ -15,6 +15,7 @@ from luoxia.core.errors import UserError
 if TYPE_CHECKING:
     from luoxia.workspace.creation import Creation
     from luoxia.workspace.history import Workspace
+    from luoxia.workspace.made_from import DatasetUsed
 
 FAULTY = 1
 PROMPT, FILE = 48, 32  # columns
@@ -149,7 +150,8 @@ def _facts(creation: Creation, children: list[str]) -> list[tuple[str, str]]:
     models = "\n".join(
         printable(f"{m.id} ({m.role})" if m.role else m.id)
         + f"\n  SHA-256 {m.sha256}"
-        + "".join(f"\n  {printable(f'{d.name} {d.licence} {d.author}')}" for d in m.datasets)
+        + (f"\n  {say('run', '训练')} {printable(m.run)}" if m.run else "")
+        + "".join(f"\n  {_of(d)}" for d in m.datasets)
         for m in made_from.models
     )
     parameters = "\n".join(
@@ -183,6 +185,13 @@ def _facts(creation: Creation, children: list[str]) -> list[tuple[str, str]]:
             f"SHA-256 {creation.file_sha256}" if creation.file_sha256 else "",
         ),
     ]
+
+
+def _of(dataset: DatasetUsed) -> str:
+    """What a model learned from, in a line."""
+    by = say(f" by {dataset.author}", f"，作者 {dataset.author}") if dataset.author else ""
+    terms = dataset.licence or say("no licence is told", "未说明许可")
+    return printable(say(f"learned from {dataset.name}: {terms}{by}", f"训练数据 {dataset.name}：{terms}{by}"))
 
 
 def _block(text: str) -> str:

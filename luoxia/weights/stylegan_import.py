@@ -51,7 +51,7 @@ def _keep_run(source: Path, folder: Path) -> None:
             for k, v in tensors.items()
             if k.startswith("live.") and v.is_floating_point()
         }
-    facts = {k: v for k, v in run.facts.items() if k != "run"}
+    facts = {k: v for k, v in run.facts.items() if k != "run"} | {"trained_in": source.resolve().name}
     if states:
         facts["step"] = int(states[-1].parent.name[5:])
     stylegan_folder.write(

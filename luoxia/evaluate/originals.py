@@ -16,7 +16,6 @@ below that no training saw and that show no training picture again. Needs no mod
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,18 +32,21 @@ from luoxia.core.errors import MalformedFileError
 from luoxia.core.folder import write_atomically
 from luoxia.data.attribution import sources_of
 from luoxia.data.images import ImageSet
+from luoxia.weights.originals import PICTURES as FILE
 
-FILE, FORMAT = "originals.safetensors", 1
+FORMAT = 1
 LARGEST, MOST = 1 << 27, 1 << 21  # bytes of a file, items in it
 SIDE, CELLS, KEPT = 64, 16, 32  # pixels, means a side, directions of each look
 LOOKS, WIDTH = 2, CELLS * CELLS
 K = 20
+NEAREST, FARTHEST = 1e-3, 0.2  # what a bound may be; few unseen pictures are no ground for a wider one
 FALSE = 0.001  # of pictures that no training saw, how many may be flagged
-SHOWN_AGAIN = 4.0  # grey levels, mean: an unseen picture that is so near shows a training picture again
+SHOWN_AGAIN = 8.0  # grey levels, mean: an unseen picture that is so near shows a training picture again
 SAMPLED, UNSEEN = 20_000, 2_000
-COARSE = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
-FINE = tuple((x, y) for x in range(-2, 3) for y in range(-2, 3))
+MOVES = tuple((x, y) for y in range(-2, 3) for x in range(-2, 3))  # of a query, in pixels; then the same mirrored
+COARSE = [i + m * len(MOVES) for m in (0, 1) for i, move in enumerate(MOVES) if move == (0, 0) or abs(move[0]) + abs(move[1]) == 2 and 0 not in move]
 CANDIDATES = 200
+FAINT = 0.15  # of a gradient: less is noise, and what JPEG leaves of a flat ground
 QUIET = 0.05  # of a look's length: what a blank picture's noise is divided by
 LUMA = (0.299, 0.587, 0.114)
 
@@ -92,35 +94,27 @@ class Originals:
 
     def scores(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """s (M, 2) and the place of the nearest code (M, 2), for each look."""
-        pixels = _canonical(pictures)
+        seen = _looks_of_all_positions(_canonical(pictures))  # (P, M, LOOKS, WIDTH)
         scores, places = [], []
         for look in range(LOOKS):
-            d, at = self._nearest(pixels, look)
+            d, at = self._nearest(self._projected(seen[:, :, look], look), look)
             scores.append(d[:, 0] / np.maximum(d[:, -1], 1e-6))
             places.append(at)
         return np.stack(scores, 1), np.stack(places, 1)
 
-    def _nearest(self, pixels: Tensor, look: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Distances (M, K), the nearest first, and the place of the nearest (M,): candidates from a few positions of the
-        query, then all positions on these."""
+    def _nearest(self, seen: Tensor, look: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Distances (M, K), the nearest first, and the place of the nearest (M,), of ``seen`` (P, M, KEPT) in all positions:
+        candidates by a few of them, then all positions on these."""
         codes = torch.from_numpy(self.codes[:, look * KEPT : (look + 1) * KEPT]).float()
         lengths = codes.square().sum(1)
-        coarse = self._moved(pixels, look, COARSE)  # (P, M, 32)
-        least = torch.full((len(pixels), len(codes)), torch.inf)
-        for some in coarse:
-            torch.minimum(least, torch.addmm(lengths, some, codes.T, alpha=-2).add_(some.square().sum(1)[:, None]), out=least)
+        least = torch.full((seen.shape[1], len(codes)), torch.inf)
+        for some in seen[COARSE]:
+            squared = torch.addmm(lengths, some, codes.T, alpha=-2).add_(some.square().sum(1)[:, None])
+            torch.minimum(least, squared, out=least)
         few = least.topk(min(CANDIDATES, len(codes)), 1, largest=False).indices  # (M, c)
-        fine = self._moved(pixels, look, FINE).transpose(0, 1)  # (M, P, 32)
-        d = torch.cdist(fine, codes[few]).amin(1)  # (M, c)
+        d = torch.cdist(seen.transpose(0, 1), codes[few]).amin(1)  # (M, c)
         best = d.topk(min(K, d.shape[1]), 1, largest=False)
         return best.values.numpy(), few.gather(1, best.indices[:, :1])[:, 0].numpy()
-
-    def _moved(self, pixels: Tensor, look: int, steps: Sequence[tuple[int, int]]) -> Tensor:
-        """What becomes of pictures (M, 3, SIDE, SIDE) moved by each of ``steps``, and mirrored so: (P, M, 32)."""
-        m, wide = len(pixels), pad(pixels, (2, 2, 2, 2), mode="replicate")
-        moved = [wide[..., 2 + y : 2 + y + SIDE, 2 + x : 2 + x + SIDE] for x, y in steps]
-        seen = torch.cat([*moved, *(one.flip(-1) for one in moved)])
-        return self._projected(_looks(seen)[:, look], look).unflatten(0, (-1, m))
 
     def _projected(self, seen: Tensor, look: int) -> Tensor:
         mean, basis, scale = (torch.from_numpy(part[look]) for part in (self.mean, self.basis, self.scale))
@@ -128,7 +122,7 @@ class Originals:
 
     def write(self, folder: Path) -> None:
         """As ``originals.safetensors`` in ``folder``."""
-        arrays = {name: getattr(self, name) for name in SHAPES}
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in SHAPES}  # others are written wrongly
         with write_atomically(folder / FILE) as file:
             file.write(save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)}))
 
@@ -220,7 +214,7 @@ def _bounded(made: Originals, images: ImageSet, unseen: NDArray[np.int64]) -> Or
         return made  # nothing was unseen: bounds of 1 flag what is nearer than any neighbour
     bounds = np.quantile(left, FALSE / LOOKS, axis=0).astype(np.float32)
     told = made.told | {"unseen": len(unseen), "shown_again": again, "false": FALSE}
-    return replace(made, bounds=np.maximum(bounds, 1e-3), told=told)
+    return replace(made, bounds=bounds.clip(NEAREST, FARTHEST), told=told)
 
 
 def _directions(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
@@ -252,12 +246,20 @@ def _canonical(pictures: NDArray[np.uint8]) -> Tensor:
     return interpolate(pixels, (SIDE, SIDE), mode="bilinear", antialias=True)
 
 
+def _looks_of_all_positions(pixels: Tensor) -> Tensor:
+    """(M, 3, SIDE, SIDE) moved by each of ``MOVES``, and mirrored so: (P, M, LOOKS, WIDTH)."""
+    m, wide = len(pixels), pad(pixels, (2, 2, 2, 2), mode="replicate")
+    moved = [wide[..., 2 + y : 2 + y + SIDE, 2 + x : 2 + x + SIDE] for x, y in MOVES]
+    return torch.cat([_looks(torch.cat(way)) for way in (moved, [one.flip(-1) for one in moved])]).unflatten(0, (-1, m))
+
+
 def _looks(pixels: Tensor) -> Tensor:
     """(M, 3, SIDE, SIDE) -> (M, LOOKS, WIDTH)."""
     grey = (pixels * pixels.new_tensor(LUMA)[:, None, None]).sum(1)
     half = adaptive_avg_pool2d(pixels, SIDE // 2)
     along, down = (half.diff(dim=d).abs().sum(1) for d in (-1, -2))
-    outlines = (along[:, :-1].square() + down[..., :-1].square()).sqrt().unsqueeze(1)
+    lengths = (along[:, :-1].square() + down[..., :-1].square()).sqrt()
+    outlines = (lengths - FAINT).clamp(min=0).unsqueeze(1)
     both = torch.stack([adaptive_avg_pool2d(grey[:, None], CELLS), adaptive_avg_pool2d(outlines, CELLS)], 1)
     flat = both.flatten(2)
     flat = flat - flat.mean(2, keepdim=True)

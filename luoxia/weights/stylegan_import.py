@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.weights import stylegan_folder, stylegan_pickle
+from luoxia.weights import originals, stylegan_folder, stylegan_pickle
 from luoxia.weights.catalogue import new_place
 from luoxia.weights.state_dict import read_state_dict
 from luoxia.weights.stylegan_folder import StyleGANFolder
@@ -63,3 +63,4 @@ def _keep_run(source: Path, folder: Path) -> None:
         source=run.source,
         facts=facts,
     )
+    originals.carry(source, folder)

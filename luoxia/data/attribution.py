@@ -71,7 +71,9 @@ def _lines_of_classes(images: ImageSet) -> list[int] | None:
     of_style = {maker.style: maker.prefix for maker in MAKERS}
     found = []
     for style in images.classes:
-        marked = [i for i, line in enumerate(images.licence) if f"@iconify-json/{of_style.get(style)} " in line]
+        marked = [
+            i for i, line in enumerate(images.licence) if f"@iconify-json/{of_style.get(style)} " in line
+        ]
         if not marked and (images.labels == images.classes.index(style)).any():
             return None
         found.append(marked[0] if marked else 0)

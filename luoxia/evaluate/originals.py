@@ -43,8 +43,15 @@ NEAREST, FARTHEST = 1e-3, 0.2  # what a bound may be; few unseen pictures are no
 FALSE = 0.001  # of pictures that no training saw, how many may be flagged
 SHOWN_AGAIN = 8.0  # grey levels, mean: an unseen picture that is so near shows a training picture again
 SAMPLED, UNSEEN = 20_000, 2_000
-MOVES = tuple((x, y) for y in range(-2, 3) for x in range(-2, 3))  # of a query, in pixels; then the same mirrored
-COARSE = [i + m * len(MOVES) for m in (0, 1) for i, move in enumerate(MOVES) if move == (0, 0) or abs(move[0]) + abs(move[1]) == 2 and 0 not in move]
+MOVES = tuple(
+    (x, y) for y in range(-2, 3) for x in range(-2, 3)
+)  # of a query, in pixels; then the same mirrored
+COARSE = [
+    i + m * len(MOVES)
+    for m in (0, 1)
+    for i, move in enumerate(MOVES)
+    if move == (0, 0) or (abs(move[0]) + abs(move[1]) == 2 and 0 not in move)
+]
 CANDIDATES = 200
 FAINT = 0.15  # of a gradient: less is noise, and what JPEG leaves of a flat ground
 QUIET = 0.05  # of a look's length: what a blank picture's noise is divided by
@@ -122,9 +129,13 @@ class Originals:
 
     def write(self, folder: Path) -> None:
         """As ``originals.safetensors`` in ``folder``."""
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in SHAPES}  # others are written wrongly
+        arrays = {
+            name: np.ascontiguousarray(getattr(self, name)) for name in SHAPES
+        }  # others are written wrongly
         with write_atomically(folder / FILE) as file:
-            file.write(save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)}))
+            file.write(
+                save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)})
+            )
 
 
 SHAPES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
@@ -160,13 +171,16 @@ def read(folder: Path) -> Originals | None:
         return Originals(**arrays, told=told)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise MalformedFileError(
-            f"{path} is no whole index of training pictures: {error}", f"{path} 不是完整的训练图片索引：{error}"
+            f"{path} is no whole index of training pictures: {error}",
+            f"{path} 不是完整的训练图片索引：{error}",
         ) from error
 
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     kind, shape = SHAPES[name]
-    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
+    fits = array.ndim == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, array.shape, strict=True)
+    )
     if array.dtype != kind or not fits or (array.dtype == np.float32 and not np.isfinite(array).all()):
         raise ValueError(f"{name} is {array.dtype} {array.shape}")
     return array
@@ -183,7 +197,7 @@ def build(images: ImageSet) -> Originals | None:
     mean, basis, scale = _directions(images.images[some])
     sources, lines = sources_of(images)
     made = Originals(
-        np.empty((0, LOOKS * KEPT), np.int8), train.astype(np.int32), sources[train], mean, basis, scale,
+        np.empty((0, LOOKS * KEPT), np.int8), images.numbers[train].astype(np.int32), sources[train], mean, basis, scale,
         np.ones(LOOKS, np.float32), {"data": images.name, "digest": images.digest, "sources": lines},
     )  # fmt: skip
     codes = [_coded(made, images.images[train[i : i + 1024]]) for i in range(0, len(train), 1024)]
@@ -204,7 +218,7 @@ def _bounded(made: Originals, images: ImageSet, unseen: NDArray[np.int64]) -> Or
     for at in range(0, len(unseen), 64):
         pictures = images.images[unseen[at : at + 64]]
         s, places = made.scores(pictures)
-        twins = images.images[made.items[places]].astype(np.float32)  # (M, 2, C, H, W)
+        twins = images.images[images.train[places]].astype(np.float32)  # (M, 2, C, H, W)
         apart = [np.abs(twins - one[:, None]).mean((2, 3, 4)) for one in (pictures, pictures[..., ::-1])]
         new = np.minimum(*apart).min(1) >= SHOWN_AGAIN
         again += int((~new).sum())
@@ -250,7 +264,9 @@ def _looks_of_all_positions(pixels: Tensor) -> Tensor:
     """(M, 3, SIDE, SIDE) moved by each of ``MOVES``, and mirrored so: (P, M, LOOKS, WIDTH)."""
     m, wide = len(pixels), pad(pixels, (2, 2, 2, 2), mode="replicate")
     moved = [wide[..., 2 + y : 2 + y + SIDE, 2 + x : 2 + x + SIDE] for x, y in MOVES]
-    return torch.cat([_looks(torch.cat(way)) for way in (moved, [one.flip(-1) for one in moved])]).unflatten(0, (-1, m))
+    return torch.cat([_looks(torch.cat(way)) for way in (moved, [one.flip(-1) for one in moved])]).unflatten(
+        0, (-1, m)
+    )
 
 
 def _looks(pixels: Tensor) -> Tensor:

@@ -76,7 +76,10 @@ class TextOriginals:
         for document in np.unique(self.documents[first[at]]):
             mine = at[self.documents[first[at]] == document]
             cuts = np.flatnonzero(np.diff(mine) > window)
-            starts, ends = mine[np.concatenate([[0], cuts + 1])], mine[np.concatenate([cuts, [len(mine) - 1]])]
+            starts, ends = (
+                mine[np.concatenate([[0], cuts + 1])],
+                mine[np.concatenate([cuts, [len(mine) - 1]])],
+            )
             long = int((ends - starts).argmax())
             length = int(ends[long] - starts[long]) + RUN
             if length > best.length:
@@ -89,7 +92,9 @@ class TextOriginals:
         """As ``text-originals.safetensors`` in ``folder``."""
         arrays = {"hashes": self.hashes, "documents": self.documents}
         with write_atomically(folder / FILE) as file:
-            file.write(save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)}))
+            file.write(
+                save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)})
+            )
 
 
 def plain(text: str) -> bytes:
@@ -174,10 +179,20 @@ def read(folder: Path) -> TextOriginals | None:
         bounds = (told["bound"], told["window"])
         if not whole or not all(isinstance(n, int) and 0 < n < 1 << 40 for n in bounds):
             raise ValueError("its parts do not fit together")
-        if not isinstance(told["sources"], list) or not all(isinstance(line, str) for line in told["sources"]):
+        if not isinstance(told["sources"], list) or not all(
+            isinstance(line, str) for line in told["sources"]
+        ):
             raise ValueError("its sources are no lines")
         return TextOriginals(hashes, documents, told)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        SafetensorError,
+        RecursionError,
+    ) as error:
         raise MalformedFileError(
             f"{path} is no whole index of a training text: {error}", f"{path} 不是完整的训练文本索引：{error}"
         ) from error

@@ -27,7 +27,9 @@ def learned(folder: Path) -> tuple[str, tuple[DatasetUsed, ...]]:
         dataset = _dataset(facts)
         if dataset is not None:
             found[dataset] = None
-        place = folder_of(str(facts["origin"])) if facts.get("origin") else None  # the model that it began with
+        place = (
+            folder_of(str(facts["origin"])) if facts.get("origin") else None
+        )  # the model that it began with
         if place is None:
             break
     return run, tuple(found)
@@ -41,7 +43,9 @@ def folder_of(model: str) -> Path | None:
     for name in (model, model.rpartition("/")[0]):
         for folder in catalogue.folders(name) if name else ():
             try:
-                if any((folder / told).is_file() for told in (RECIPE, catalogue.FACTS, catalogue.ADAPTER_FACTS)):
+                if any(
+                    (folder / told).is_file() for told in (RECIPE, catalogue.FACTS, catalogue.ADAPTER_FACTS)
+                ):
                     return folder
             except (OSError, ValueError):  # no path at all
                 break

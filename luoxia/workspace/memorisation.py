@@ -135,7 +135,15 @@ def _pictures(sheet: NDArray[np.uint8], made_from: MadeFrom, folder: Path) -> li
             what = "the picture" if len(pictures) == 1 else f"picture {number + 1}"
             item = f"picture {one.item}"
             found.append(
-                Near(what, index.told["data"], item, one.source, whose.licence, whose.author, round(one.score, 3))
+                Near(
+                    what,
+                    index.told["data"],
+                    item,
+                    one.source,
+                    whose.licence,
+                    whose.author,
+                    round(one.score, 3),
+                )
             )
     return found
 
@@ -196,7 +204,16 @@ def _poems(text: str, folder: Path | None) -> list[Near] | str:
             if one is not None and any(line in one.run for line in lines if len(line) >= 5):
                 item = f"《{one.title}》"
                 found.append(
-                    Near(what, "verse", item, package.LICENCE, licence, one.author, float(len(one.run)), one.run)
+                    Near(
+                        what,
+                        "verse",
+                        item,
+                        package.LICENCE,
+                        licence,
+                        one.author,
+                        float(len(one.run)),
+                        one.run,
+                    )
                 )
         elif index is not None:
             again = [line for line in lines if line in index]

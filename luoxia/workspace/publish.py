@@ -174,9 +174,7 @@ def _marked(
     return content
 
 
-def _claim(
-    id: str, made: MadeFrom, judged: Judgement, title: str, parents: tuple[Path, ...]
-) -> Claim:
+def _claim(id: str, made: MadeFrom, judged: Judgement, title: str, parents: tuple[Path, ...]) -> Claim:
     return Claim(
         id,
         title=title,

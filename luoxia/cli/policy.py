@@ -79,7 +79,7 @@ def _before() -> Policy:
     try:
         return policies.load()
     except UserError as error:
-        tell(f"{error.text.en}; nothing of it is kept", f"{error.text.zh}；其设置未保留")
+        tell(f"{error.text.en}; its settings are not kept", f"{error.text.zh}；其设置未保留")
         return Policy()
 
 

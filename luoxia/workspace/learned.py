@@ -78,7 +78,7 @@ def _dataset(facts: Mapping[str, Any]) -> DatasetUsed | None:
         name = source.removeprefix("trained on ") if source.startswith("trained on ") else ""
         data = {"name": name, "digest": facts.get("digest", ""), "licence": facts.get("licence", ())}
     lines = data.get("licence") or ()
-    lines = [str(line) for line in lines] if isinstance(lines, list) else [str(lines)]
+    lines = [str(line) for line in lines] if isinstance(lines, list | tuple) else [str(lines)]
     name, digest = Path(str(data.get("name", ""))).name, str(data.get("digest", ""))
     if not name and not digest and not lines:
         return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_corpus
 from PIL import Image
 
 from luoxia.core.errors import UserError
-from luoxia.data import opt_out, prepare, prepared, takedown
+from luoxia.data import opt_out, prepare, prepare_text, prepared, takedown, tokens
 from luoxia.data.images import ImageSet
 
 
@@ -139,3 +141,31 @@ def test_bad_items_and_lists_are_told(stored: Path, tmp_path: Path, home: Path) 
     opt_out.place().write_text("{")
     with pytest.raises(UserError, match="taken down"):
         prepare.prepare(str(tmp_path / "photos"), tmp_path / "x.data")
+
+
+def test_a_document_goes_out_of_a_corpus(tmp_path: Path) -> None:
+    before = tiny_corpus.keep(tmp_path / "c.tokens")
+    wanted = tiny_corpus.texts()[5]  # the fifth of those to train on: one in five is held out
+    (tmp_path / "wanted.txt").write_text(wanted, encoding="utf-8")
+    found = takedown.find(str(tmp_path / "wanted.txt"), tmp_path / "c.tokens")
+    assert found.number == 4
+    assert takedown.find("4", tmp_path / "c.tokens") == found
+    opt_out.note(found.data, found.item, found.keys, "2026")
+    takedown.remove(found)
+    after = tokens.read(tmp_path / "c.tokens")
+    left = [after.tokenizer().decode(ids.tolist()) for ids in takedown._documents(after.train)]
+    assert left == [text for i, text in enumerate(tiny_corpus.texts()) if i % 5 != 4 and i != 5]
+    assert len(after.held_out.documents) == len(before.held_out.documents)
+    assert after.facts["earlier"] == [before.digest]
+    (tmp_path / "texts.jsonl").write_text(
+        "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in tiny_corpus.texts()),
+        encoding="utf-8",
+    )
+    seen = prepare_text.examine(str(tmp_path / "texts.jsonl"), _new(tmp_path / "scratch"), near=1.0)
+    assert len(seen.corpus) == 39
+    assert list(seen.corpus.log.notes) == ["taken down"]
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -95,11 +95,11 @@ def judge(content: Content, made_from: MadeFrom) -> Judgement:
 def _looked_up(content: Content, made_from: MadeFrom, model: ModelUsed) -> list[Near] | str:
     """What comes near, or why that is not known."""
     folder = folder_of_used(model)
-    if made_from.command.split()[0] == "poem" and isinstance(content, str):
-        return _poems(content, folder)
-    if folder is None:
-        return "the model's folder is not known"
     try:
+        if made_from.command.startswith("poem") and isinstance(content, str):
+            return _poems(content, folder)
+        if folder is None:
+            return "the model's folder is not known"
         if isinstance(content, str) and made_from.kind == "text" and (folder / files.TEXTS).is_file():
             return _passages(content, folder)
         if isinstance(content, np.ndarray) and (folder / files.PICTURES).is_file():

@@ -15,6 +15,8 @@ from luoxia.core.errors import UserError
 if TYPE_CHECKING:
     from luoxia.workspace.creation import Creation
     from luoxia.workspace.history import Workspace
+    from luoxia.workspace.made_from import DatasetUsed
+    from luoxia.workspace.takedown import Mark
 
 FAULTY = 1
 PROMPT, FILE = 48, 32  # columns
@@ -98,13 +100,17 @@ def history(
 
 
 def show(id: Id, as_json: As_json = False) -> None:
+    from luoxia.workspace.takedown import marks
+
     with opened() as workspace:
         creation = workspace.find(id)
         children = workspace.children(creation.id)
+        taken_down = marks(workspace, [creation.id]).get(creation.id, [])
     if as_json:
-        print(json.dumps(creation.to_json() | {"children": children}, ensure_ascii=False, indent=1))
+        more = {"children": children, "taken_down": [asdict(mark) for mark in taken_down]}
+        print(json.dumps(creation.to_json() | more, ensure_ascii=False, indent=1))
         return
-    for name, value in _facts(creation, children):
+    for name, value in _facts(creation, children, taken_down):
         if value:
             first, *rest = value.split("\n")
             print((name + say(": ", "：") + first).rstrip())
@@ -144,12 +150,13 @@ def _local(made: str) -> str:
         return printable(made)
 
 
-def _facts(creation: Creation, children: list[str]) -> list[tuple[str, str]]:
+def _facts(creation: Creation, children: list[str], taken_down: list[Mark]) -> list[tuple[str, str]]:
     made_from = creation.made_from
     models = "\n".join(
         printable(f"{m.id} ({m.role})" if m.role else m.id)
         + f"\n  SHA-256 {m.sha256}"
-        + "".join(f"\n  {printable(f'{d.name} {d.licence} {d.author}')}" for d in m.datasets)
+        + (f"\n  {say('run', '训练')} {printable(m.run)}" if m.run else "")
+        + "".join(f"\n  {_of(d)}" for d in m.datasets)
         for m in made_from.models
     )
     parameters = "\n".join(
@@ -165,6 +172,8 @@ def _facts(creation: Creation, children: list[str]) -> list[tuple[str, str]]:
         (say("prompt", "提示"), "\n".join(map(printable, made_from.prompt.split("\n")))),
         (say("seed", "种子"), "" if made_from.seed is None else str(made_from.seed)),
         (say("models", "模型"), _block(models)),
+        (say("taken down since", "此后下架的训练数据"), _block("\n".join(map(marked, taken_down)))),
+        (say("near training items", "与训练数据相近"), _block(_near(creation))),
         (say("recipe", "配方"), printable(made_from.recipe)),
         (say("licences", "许可"), printable(", ".join(made_from.licences))),
         (say("parameters", "参数"), _block(parameters)),
@@ -183,6 +192,33 @@ def _facts(creation: Creation, children: list[str]) -> list[tuple[str, str]]:
             f"SHA-256 {creation.file_sha256}" if creation.file_sha256 else "",
         ),
     ]
+
+
+def marked(mark: Mark) -> str:
+    """An item that a model had learned from and that was taken down since, in a line."""
+    why = f" ({mark.reason})" if mark.reason else ""
+    return printable(f"{mark.data} {mark.item} {_local(mark.at)}{why}")
+
+
+def _near(creation: Creation) -> str:
+    """What the gate found, or why it could not look."""
+    told, lines = creation.memorisation, list[str]()
+    for one in told.get("near", ()):
+        lines.append(printable(f"{one['what']}: {one['data']} {one['item']}, {one.get('source', '')}"))
+    for model in told.get("looked_up", ()) if not lines else ():
+        lines.append(printable(say(f"none that {model} learned from", f"{model} 的训练数据中没有")))
+    for model, why in told.get("not_looked_up", {}).items():
+        lines.append(printable(say(f"not looked up for {model}: {why}", f"{model} 未能查找：{why}")))
+    return "\n".join(lines)
+
+
+def _of(dataset: DatasetUsed) -> str:
+    """What a model learned from, in a line."""
+    by = say(f" by {dataset.author}", f"，作者 {dataset.author}") if dataset.author else ""
+    terms = dataset.licence or say("no licence is told", "未说明许可")
+    return printable(
+        say(f"learned from {dataset.name}: {terms}{by}", f"训练数据 {dataset.name}：{terms}{by}")
+    )
 
 
 def _block(text: str) -> str:

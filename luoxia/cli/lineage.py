@@ -25,9 +25,11 @@ def lineage(
 ) -> None:
     from luoxia.workspace.lineage import MOST
     from luoxia.workspace.lineage import lineage as around
+    from luoxia.workspace.takedown import marks
 
     with opened() as workspace:
         graph = around(workspace, workspace.find(id).id)
+        taken_down = marks(workspace, graph.nodes)
     if graph.cut:
         tell(f"there are more; {MOST} creations are shown", f"数量过多，只显示 {MOST} 件作品")
     if svg is not None:
@@ -43,6 +45,12 @@ def lineage(
             ) from error
         tell(f"{svg}: {len(graph.nodes)} creations", f"{svg}：{len(graph.nodes)} 件作品")
         return
+    for one, some in taken_down.items():
+        items = ", ".join(f"{mark.data} {mark.item}" for mark in some)
+        tell(
+            f"{one}: a model of it learned from what was taken down since ({items})",
+            f"{one}：其模型曾学习此后下架的内容（{items}）",
+        )
     above, below = _tree(graph, graph.focus, up=True)[1:], _tree(graph, graph.focus, up=False)[1:]
     print(_line(graph, graph.focus))
     for title, lines in ((say("made from", "来自"), above), (say("came of it", "衍生"), below)):

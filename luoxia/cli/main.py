@@ -20,6 +20,7 @@ from luoxia.cli.lineage import lineage, replay
 from luoxia.cli.plan import plan
 from luoxia.cli.runs import runs
 from luoxia.cli.serve import serve
+from luoxia.cli.takedown import takedown
 from luoxia.cli.train import train
 from luoxia.cli.verify import verify
 from luoxia.cli.words import misuse, say
@@ -99,6 +100,11 @@ app.command(help=say("What a creation came from, and what came of it.", "查看�
 app.command(help=say("Make a creation again, and tell how exact it is.", "重制一件作品，并说明吻合程度。"))(
     replay
 )
+app.command(
+    help=say(
+        "Take an item out of a data set, and mark what descends from it.", "从数据中移除一项，并标记其衍生。"
+    )
+)(takedown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

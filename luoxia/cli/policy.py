@@ -50,22 +50,37 @@ def choose(
             ),
         ),
     ] = "",
+    copies: Annotated[
+        str | None,
+        Option(
+            metavar="WHAT",
+            help=say(
+                "flag or refuse what comes near a training item; kept until set anew.",
+                "与训练数据相近的内容：flag（注明）或 refuse（拒绝）；设置后一直保留。",
+            ),
+        ),
+    ] = None,
 ) -> None:
-    kept = producer if producer is not None else _producer()
-    chosen = Policy(name, kept, reason)
+    before = _before()
+    chosen = Policy(
+        name,
+        before.producer if producer is None else producer,
+        reason,
+        before.copies if copies is None else copies,
+    )
     policies.save(chosen)
     _print(chosen)
 
 
-def _producer() -> str:
-    """The code that was set before; a file that is no policy any more is about to be replaced."""
+def _before() -> Policy:
+    """The policy that was set before; a file that is none any more is about to be replaced."""
     from luoxia.core.errors import UserError
 
     try:
-        return policies.load().producer
+        return policies.load()
     except UserError as error:
-        tell(f"{error.text.en}; the producer code is not kept", f"{error.text.zh}；服务提供者编码未保留")
-        return ""
+        tell(f"{error.text.en}; its settings are not kept", f"{error.text.zh}；其设置未保留")
+        return Policy()
 
 
 def _print(policy: Policy) -> None:
@@ -79,6 +94,7 @@ def _print(policy: Policy) -> None:
             yes if policy.embeds else no,
         ),
         (say("mark in the words of models", "模型用词中的标记"), yes if policy.embeds else no),
+        (say("copies of training items", "与训练数据相近的内容"), policy.copies),
         (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
     ]
     if policy.reason:

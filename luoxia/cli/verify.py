@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from luoxia.cli.history import marked, printable
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
@@ -118,10 +119,18 @@ def _line(found: Verdict) -> str:
 def _print(found: Verdict) -> None:
     from luoxia.provenance.verify import FAULTY, HOLDS
     from luoxia.workspace.history import Workspace
+    from luoxia.workspace.takedown import marks
 
     with Workspace() as workspace:
         rows = _rows(found, workspace)
+        taken_down = marks(workspace, [found.creation]).get(found.creation, [])
     print_table(rows)
+    for mark in taken_down:
+        print(
+            "  "
+            + say("a model of it learned from what was taken down since: ", "其模型曾学习此后下架的内容：")
+            + marked(mark)
+        )
     for fault in found.faults:
         print(f"{SIGNS[FAULTY]} {fault}")
     for remark in found.remarks:
@@ -192,6 +201,12 @@ def _of_credential(found: Verdict) -> list[tuple[str, str]]:
     licences = signed.creation.get("trainingDataLicences")
     if isinstance(licences, list) and licences:
         rows.append((say("licences", "许可"), "; ".join(map(str, licences))))
+    near = signed.creation.get("memorisation")
+    copies = near.get("near") if isinstance(near, dict) else None
+    for one in copies if isinstance(copies, list) else ():
+        if isinstance(one, dict):
+            whose = f"{one.get('what')}: {one.get('data')} {one.get('item')}, {one.get('source')}"
+            rows.append((say("comes near", "相近"), printable(whose)))
     if signed.parents:
         rows.append((say("made from", "源自"), ", ".join(signed.parents)))
     return rows

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.language import Text
-from luoxia.data import prepared, svg
+from luoxia.data import prepared, svg, takedown
 from luoxia.data.images import ImageSet
 
 COUNT, VERSION, SIZES = 10_000, 1, (8, 256)
@@ -110,7 +110,7 @@ def draw(folder: Path, size: int, count: int) -> ImageSet:
         tuple(_licence(name) for name in STYLES),
         prepared.digest_of(images, labels),
     )
-    return prepared.write(folder, made)
+    return takedown.honoured(made, folder)
 
 
 def _definition(style: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from luoxia.core.language import Text
 from luoxia.core.progress import Progress, ProgressEvent
-from luoxia.data import languages
+from luoxia.data import languages, opt_out
 from luoxia.data.characters import SCRIPTS
 from luoxia.data.cleaning import clean, clean_pieces
 from luoxia.data.decoding import UndecodableError
@@ -120,6 +120,7 @@ class _Gathering:
         self.size, self.chars, self.language = array("q"), array("q"), array("B")
         self.part, self.digest = array("B"), bytearray()
         self.names = list(languages.NAMES)
+        self.taken_down = opt_out.listed()
         self.cleaned = Counter[str]()
         self.waiting: list[tuple[Document, str]] = []
         self.weight = self.end = 0
@@ -153,8 +154,12 @@ class _Gathering:
                 self.log.leave_out(why[0], self._name(document), why[1])
                 continue
             data = text.encode("utf-8", "replace")
+            digest = hashlib.sha256(data).digest()
+            if opt_out.of_text_digest(digest) in self.taken_down:
+                self.log.leave_out("taken down", self._name(document), opt_out.WHY)
+                continue
             self.files["texts"].write(data)
-            self._note(document, len(data), len(text), language, hashlib.sha256(data).digest())
+            self._note(document, len(data), len(text), language, digest)
             kept.append(i)
         self._set_down(made[kept])
         self.waiting, self.weight = [], 0
@@ -174,6 +179,8 @@ class _Gathering:
                 size, chars, sample = size + len(data), chars + len(text), sample or text[:10_000]
             language = self._language(sample, int(languages.by_script(letters)[0]))
             why = self._unwanted(chars, self.names[language])
+            if opt_out.of_text_digest(sha.digest()) in self.taken_down:
+                why = ("taken down", opt_out.WHY)
         except UndecodableError as error:
             language, why = 0, ("unreadable", error.text)
         if why:

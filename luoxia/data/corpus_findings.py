@@ -24,6 +24,7 @@ EXAMPLES = 40  # of one finding
 EXCERPT = 120  # characters
 LENGTHS = (0, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000)
 LEFT_OUT = {
+    "taken down": Text("documents taken down on this machine", "篇文档已在本机下架"),
     "unreadable": Text("files that cannot be read as text", "个文件无法作为文本读取"),
     "row": Text("rows without a text", "行没有文本"),
     "empty": Text("documents with nothing in them", "篇文档没有内容"),

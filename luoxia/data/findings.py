@@ -102,6 +102,7 @@ class Examination:
             "outside": Text("with a face at the edge", "人脸在边缘"),
             "blurred": Text("blurred", "模糊"),
             "no caption": Text("without a caption", "没有说明文字"),
+            "taken down": Text("taken down on this machine", "已在本机下架"),
             "table": Text("are tables that cannot be read", "为无法读取的表格"),
         }
         for kind, text in names.items():

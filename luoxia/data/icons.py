@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 from luoxia.core.progress import Progress, ProgressEvent, bar
-from luoxia.data import icon_packages, icon_stock, prepared
+from luoxia.data import icon_packages, icon_stock, prepared, takedown
 from luoxia.data.icon_combinations import kept_back
 from luoxia.data.icon_layout import Scene
 from luoxia.data.icon_packages import MAKERS, Maker
@@ -99,7 +99,7 @@ def draw(
         stock = icon_stock.take(makers, Path(scratch) / "atlas", fine(size), watch)
         work = Work(stock, size, max(pictures, len(stock.drawings)), SEED, everything)
         made = _painted(work, Path(scratch) / "pictures", progress)
-        return prepared.write(folder, _image_set(f"{name_of(everything)}-{size}", work, *made))
+        return takedown.honoured(_image_set(f"{name_of(everything)}-{size}", work, *made), folder)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class ImageSet:
 
     ``images`` (N, C, H, W) uint8, in memory or a read-only map; ``labels`` (N,) int64 into ``classes``; ``held_out``
     (M,) sorted places of pictures that no training sees; ``licence`` one line a source; ``digest`` names the content.
+    ``items`` are the pictures' names in their source. ``taken_down`` are numbers of pictures that are no more in it, sorted,
+    and ``earlier`` the digests that the set had before.
     """
 
     name: str
@@ -32,6 +34,15 @@ class ImageSet:
     held_out: NDArray[np.int64]
     licence: tuple[str, ...]
     digest: str
+    items: tuple[str, ...] | None = None
+    taken_down: tuple[int, ...] = ()
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """What each picture is called by, (N,): its place when the set was made."""
+        every = np.arange(len(self.images) + len(self.taken_down))
+        return np.setdiff1d(every, np.array(self.taken_down, np.int64), assume_unique=True)
 
     @property
     def size(self) -> int:

@@ -140,7 +140,15 @@ def _image_set(made: Survey, near: list[list[int]], licence: str) -> ImageSet:
     said = [] if captions is None else [prepared.as_bytes(captions)]
     digest = prepared.digest_of(pictures, held_out, *([] if labels is None else [labels]), *said)
     return ImageSet(
-        made.name, pictures, labels, classes, captions, held_out, (f"{made.name}: {stated}",), digest
+        made.name,
+        pictures,
+        labels,
+        classes,
+        captions,
+        held_out,
+        (f"{made.name}: {stated}",),
+        digest,
+        tuple(s.name for s in made.seen),
     )
 
 

@@ -4,6 +4,7 @@
     images.npy      (N, C, H, W) uint8, mapped into memory when it is read
     labels.npy      (N,) int64, where there are classes
     captions.json   a pair of texts for each picture, English and Chinese, where there are any
+    items.json      the pictures' names in their source, where they had any
 
 Plain arrays and JSON: nothing in it is executed. The folder is written beside its place and renamed.
 """
@@ -46,7 +47,10 @@ def write(folder: Path, images: ImageSet) -> ImageSet:
             "licence": list(images.licence),
             "digest": images.digest,
             "held_out": images.held_out.tolist(),
+            **({"taken_down": images.taken_down, "earlier": images.earlier} if images.taken_down else {}),
         }
+        if images.items is not None:
+            _json(unfinished / "items.json", list(images.items))
         _json(unfinished / "data.json", facts)
         _settle_as(folder, unfinished)
     except BaseException:
@@ -97,6 +101,11 @@ def read(folder: Path) -> ImageSet:
         if (folder / "captions.json").exists():
             pairs = json.loads((folder / "captions.json").read_text(encoding="utf-8"))
             captions = tuple(Text(en, zh) for en, zh in pairs)
+        items = None
+        if (folder / "items.json").exists():
+            items = tuple(map(str, json.loads((folder / "items.json").read_text(encoding="utf-8"))))
+        taken_down = tuple(map(int, facts.get("taken_down", ())))
+        earlier = tuple(map(str, facts.get("earlier", ())))
         held_out = np.array(facts["held_out"], np.int64)
         classes, licence = tuple(map(str, facts["classes"])), tuple(map(str, facts["licence"]))
         name, digest = str(facts["name"]), str(facts["digest"])
@@ -106,8 +115,16 @@ def read(folder: Path) -> ImageSet:
         raise MalformedFileError(
             f"{folder} is not a prepared data folder: {error}", f"{folder} 不是准备好的数据文件夹：{error}"
         ) from error
-    _check(folder, images, labels, classes, held_out, None if captions is None else len(captions))
-    return ImageSet(name, images, labels, classes, captions, held_out, licence, digest)
+    counts = tuple(len(part) for part in (captions, items) if part is not None)
+    _check(folder, images, labels, classes, held_out, counts)
+    if any(b <= a for a, b in zip((-1, *taken_down), taken_down, strict=False)):
+        raise MalformedFileError(
+            f"{folder} is not a prepared data folder: what was taken down is out of order",
+            f"{folder} 不是准备好的数据文件夹：下架记录次序有误",
+        )
+    return ImageSet(
+        name, images, labels, classes, captions, held_out, licence, digest, items, taken_down, earlier
+    )
 
 
 def digest_of(*arrays: NDArray[Any]) -> str:
@@ -130,14 +147,14 @@ def _check(
     labels: NDArray[Any] | None,
     classes: tuple[str, ...],
     held_out: NDArray[np.int64],
-    captions: int | None,
+    counts: tuple[int, ...],
 ) -> None:
     n = len(images) if images.ndim else 0
     whole = images.dtype == np.uint8 and images.ndim == 4 and n > 0 and images.shape[2] == images.shape[3]
     if labels is not None:
         fitting = labels.dtype == np.int64 and labels.shape == (n,)
         whole = whole and fitting and bool(((labels >= 0) & (labels < len(classes))).all())
-    whole = whole and captions in (None, n)
+    whole = whole and all(count == n for count in counts)
     whole = whole and bool(((held_out >= 0) & (held_out < n)).all()) and bool((np.diff(held_out) > 0).all())
     if not whole:
         raise MalformedFileError(

@@ -16,7 +16,7 @@ from PIL.Image import Image
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 from luoxia.core.progress import Progress, ProgressEvent
-from luoxia.data import strips
+from luoxia.data import opt_out, strips
 from luoxia.data.alignment import Refused, portrait
 from luoxia.data.decoding import SUFFIXES, UndecodableError, decode, fit
 from luoxia.data.faces import FaceFinder
@@ -59,7 +59,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that was not kept; ``kind`` is "broken", "small", "copy", "table", "no caption", or what a portrait was refused for, ``twin`` the
+    """A file that was not kept; ``kind`` is "broken", "small", "copy", "table", "no caption", "taken down", or what a portrait was refused for, ``twin`` the
     kept picture it repeats, ``look`` (3, H, W) uint8 what a refused picture looks like."""
 
     name: str
@@ -206,7 +206,7 @@ def _decoded(
                     if why is not None:
                         made.left_out.append(LeftOut(item.name, "table", why))
                 elif suffix in SUFFIXES:
-                    ahead.append((item, pool.submit(_one, item, _bytes(item), framing)))
+                    ahead.append((item, pool.submit(_one, item, _bytes(item), framing, source.name)))
                 else:
                     made.others += 1
                 if len(ahead) > 4 * threads:
@@ -230,7 +230,7 @@ def _bytes(item: Item) -> bytes | UndecodableError:
 
 
 def _one(
-    item: Item, data: bytes | UndecodableError, framing: Framing
+    item: Item, data: bytes | UndecodableError, framing: Framing, source: str
 ) -> LeftOut | tuple[Seen, NDArray[np.uint8]]:
     name = f"{item.archive}:{item.name}" if item.archive else item.name
     try:
@@ -253,6 +253,9 @@ def _one(
         return LeftOut(name, pixels.kind, pixels.why, look=fit(picture.image, framing.size))
     grey = bool((pixels[0] == pixels[1]).all() and (pixels[1] == pixels[2]).all())
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    out = opt_out.listed()
+    if out and not out.isdisjoint((f"pixels:{digest}", opt_out.of_name(source, name))):
+        return LeftOut(name, "taken down", opt_out.WHY)
     return Seen(name, picture.size, picture.mode, picture.fixes, strip, grey, digest), pixels
 
 

@@ -20,6 +20,7 @@ from luoxia.provenance.label import Label, LabelError, check
 NAMES = ("cn", "eu", "off")
 DEFAULT = "cn"  # the one that asks for most
 UNSET = "PRODUCER-CODE-NOT-SET"
+COPIES = ("flag", "refuse")
 KINDS = ("picture", "film", "sound", "text")
 LONGEST, LARGEST = 500, 16_384  # characters of a reason, bytes of the file
 
@@ -30,17 +31,24 @@ SENTENCES = {"cn": "本内容由人工智能生成。", "eu": "This content was 
 @dataclass(frozen=True)
 class Policy:
     """``name`` is one of :data:`NAMES`; ``producer`` is the code under which this installation's user is registered as
-    a provider, empty until it is set; ``reason`` is why nothing is marked. Raises :class:`UserError`."""
+    a provider, empty until it is set; ``reason`` is why nothing is marked. ``copies``, one of :data:`COPIES`, is what becomes
+    of content that comes near a training item. Raises :class:`UserError`."""
 
     name: str = DEFAULT
     producer: str = ""
     reason: str = ""
+    copies: str = COPIES[0]
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
             raise UserError(
                 f"there is no policy {str(self.name)[:40]!r}; there are {', '.join(NAMES)}",
                 f"没有策略 {str(self.name)[:40]!r}；可选 {'、'.join(NAMES)}",
+            )
+        if self.copies not in COPIES:
+            raise UserError(
+                f"copies of training items are dealt with by {' or '.join(COPIES)}, not by {str(self.copies)[:40]!r}",
+                f"与训练数据相近的内容可选 {' 或 '.join(COPIES)}，而不是 {str(self.copies)[:40]!r}",
             )
         try:
             check("ContentProducer", self.producer, empty=True)

@@ -36,7 +36,7 @@ from luoxia.recipes.finetune_dial import FinetuneSettings, chosen, completed
 from luoxia.recipes.finetune_study import FinetuneStudy, scores_of
 from luoxia.train.engine import Modules, Note, Study, Training
 from luoxia.train.run import Run
-from luoxia.weights import adapter_folder, adapters, catalogue, text_folder
+from luoxia.weights import adapter_folder, adapters, catalogue, originals, text_folder
 
 HELD = 128_000_000  # frozen weights that are kept unpacked: 256 MB in bf16
 FAMILY_ADAPTER, FAMILY_FULL = "adapter", "finetuned"
@@ -117,6 +117,7 @@ def keep(run: Run) -> None:
     adapter = read_adapter(weights, settings["alpha"] / settings["rank"])
     for folder in (run.folder, *([catalogue.place(settings["name"])] if settings["name"] else [])):
         adapters.keep(folder, adapter, _facts(run))
+        originals.carry(run.folder, folder)
 
 
 def close(run: Run, training: Training) -> None:
@@ -130,6 +131,7 @@ def close(run: Run, training: Training) -> None:
         tokenizer, _ = open_tokenizer(settings["base"])
         folder = catalogue.place(settings["name"]) if settings["name"] else run.folder / "model"
         text_folder.keep(folder, module, tokenizer, _facts(run))
+        originals.carry(run.folder, folder)
     keep(run)
     assert training.study is not None
     study = training.study(training.modules, lambda *_: None)

@@ -19,7 +19,7 @@ from luoxia.core.language import Text
 from luoxia.core.runtime import Runtime
 from luoxia.data.batches import Batches
 from luoxia.data.examples import Examples
-from luoxia.recipes import catalogue
+from luoxia.recipes import catalogue, originals
 from luoxia.recipes.report import write_report
 from luoxia.train.doctor import Finding
 from luoxia.train.engine import Engine, Training
@@ -53,6 +53,7 @@ class Session:
         recipe, engine = catalogue.find(self.run.recipe["recipe"]), self.engine
 
         def kept() -> None:
+            originals.keep(self.run.folder, self.run.recipe, self.examples)
             if recipe.keeps is not None:
                 recipe.keeps(self.run)
             write_report(self.run)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from luoxia.core.errors import UserError
-from luoxia.weights import drawing_folder
+from luoxia.weights import drawing_folder, originals
 from luoxia.weights.drawing_folder import Part
 
 
@@ -44,3 +44,4 @@ def assemble(
         )
     reader = found["dalle"].reader()
     drawing_folder.write(folder, networks, reader, licence=tuple(licence), facts=facts)
+    originals.carry(found["dalle"].path.parent, folder)

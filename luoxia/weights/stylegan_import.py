@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from luoxia.core.errors import UserError
-from luoxia.weights import stylegan_folder, stylegan_pickle
+from luoxia.weights import originals, stylegan_folder, stylegan_pickle
 from luoxia.weights.catalogue import new_place
 from luoxia.weights.state_dict import read_state_dict
 from luoxia.weights.stylegan_folder import StyleGANFolder
@@ -51,7 +51,7 @@ def _keep_run(source: Path, folder: Path) -> None:
             for k, v in tensors.items()
             if k.startswith("live.") and v.is_floating_point()
         }
-    facts = {k: v for k, v in run.facts.items() if k != "run"}
+    facts = {k: v for k, v in run.facts.items() if k != "run"} | {"trained_in": source.resolve().name}
     if states:
         facts["step"] = int(states[-1].parent.name[5:])
     stylegan_folder.write(
@@ -63,3 +63,4 @@ def _keep_run(source: Path, folder: Path) -> None:
         source=run.source,
         facts=facts,
     )
+    originals.carry(source, folder)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,8 @@ def canonical(value: Any) -> str:
 class Creation:
     """``content_sha256`` and ``sketch`` are of the content before it was marked and labelled, as
     :func:`luoxia.workspace.content.digest` and :func:`~luoxia.workspace.content.sketch` give them; ``file_sha256`` of the
-    file as it was published, "" for content that left by a page or standard output, which has no ``path`` either."""
+    file as it was published, "" for content that left by a page or standard output, which has no ``path`` either.
+    ``memorisation`` is what :mod:`luoxia.workspace.memorisation` found, {} where no model took part."""
 
     id: str
     made: str
@@ -52,6 +54,7 @@ class Creation:
     file_sha256: str = ""
     path: str = ""
     sketch: str = ""
+    memorisation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

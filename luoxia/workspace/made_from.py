@@ -83,6 +83,11 @@ class MadeFrom:
         return cls(**whole)
 
     @property
+    def datasets(self) -> tuple[DatasetUsed, ...]:
+        """What the models learned from, each once."""
+        return tuple(dict.fromkeys(d for m in self.models for d in m.datasets))
+
+    @property
     def licences(self) -> tuple[str, ...]:
         """Of the models and of what they learned from, each once."""
         found = [m.licence for m in self.models] + [d.licence for m in self.models for d in m.datasets]

@@ -28,6 +28,7 @@ from luoxia.workspace.asked import (
     taken,
 )
 from luoxia.workspace.encoding import Content, Film
+from luoxia.workspace.learned import learned
 from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
 if TYPE_CHECKING:
@@ -226,9 +227,11 @@ def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
 
     stack = adapter_folder.find(model)
     name, path = locate(stack.base if stack else model)
-    base = ModelUsed(name, adapter_folder.hash_of(path), _licence(name), "writes")
+    base = _used(name, adapter_folder.hash_of(path), _licence(name), "writes", path)
     parts = stack.parts if stack else ()
-    tuned = [ModelUsed(part.name, adapter_folder.hash_of(part.folder), "", "tunes") for part, _ in parts]
+    tuned = [
+        _used(part.name, adapter_folder.hash_of(part.folder), "", "tunes", part.folder) for part, _ in parts
+    ]
     return base, *tuned
 
 
@@ -237,7 +240,7 @@ def _faces(model: str, _: str | None) -> tuple[ModelUsed, ...]:
 
     found = stylegan_folder.find(model)
     sha256 = _hash(found.folder / stylegan_folder.WEIGHTS)
-    return (ModelUsed(found.name, sha256, _licence(found.name, found.licence), "draws"),)
+    return (_used(found.name, sha256, _licence(found.name, found.licence), "draws", found.folder),)
 
 
 def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
@@ -246,13 +249,14 @@ def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
     found = drawing_folder.find(model)
     licence = _licence(found.name, found.licence)
     used = [
-        ModelUsed(part.name, _hash(part.path), licence, kind)
+        _used(part.name, _hash(part.path), licence, kind, part.path)
         for kind, part in sorted(found.parts.items())
         if kind != "clip" or clip is None
     ]
     if clip is not None:
         other = clip_folder.find(clip)
-        used.append(ModelUsed(other.name, _hash(other.weights), _licence(other.name, other.licence), "clip"))
+        licence = _licence(other.name, other.licence)
+        used.append(_used(other.name, _hash(other.weights), licence, "clip", other.weights))
     return tuple(used)
 
 
@@ -260,10 +264,17 @@ def _verse(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import verse_folder
 
     found = verse_folder.find(model)
-    return (ModelUsed(found.name, found.sha256, _licence(found.name, found.licence), "writes"),)
+    licence = _licence(found.name, found.licence)
+    return (_used(found.name, found.sha256, licence, "writes", found.path),)
 
 
 _MODELS = {"write": _text, "draw": _drawing, "face": _faces, "poem": _verse}
+
+
+def _used(name: str, sha256: str, licence: str, role: str, place: Path) -> ModelUsed:
+    """With what the folder at, or of, ``place`` tells that it learned from."""
+    run, datasets = learned(place if place.is_dir() else place.parent)
+    return ModelUsed(name, sha256, licence, role, run, datasets)
 
 
 def _licence(name: str, told: tuple[str, ...] = ()) -> str:

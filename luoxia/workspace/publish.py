@@ -1,6 +1,6 @@
 """The one door out: everything that a user keeps leaves through :func:`publish`, marked, signed, checked and recorded.
 
-In order: the visible mark by policy, the unseen mark, encoding, the label, the credential, reading all of it back, and
+In order: the gate that looks for copies of training items, the visible mark by policy, the unseen mark, encoding, the label, the credential, reading all of it back, and
 then, in one stroke, the file's name and its record. Whatever fails leaves neither file nor record.
 """
 
@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,12 @@ from luoxia.provenance.credential import Claim
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.workspace import content as contents
-from luoxia.workspace import encoding
+from luoxia.workspace import encoding, memorisation
 from luoxia.workspace.creation import Creation, now
 from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.history import Workspace, beside, staged
 from luoxia.workspace.made_from import MadeFrom
+from luoxia.workspace.memorisation import TOLD, Judgement
 
 UNMARKED = Text(
     "the picture does not take an unseen mark; it leaves with the others",
@@ -85,10 +86,11 @@ def publish(
     suffix = (path.suffix if path else suffix).lower()
     with _opened(workspace) as place:
         id = id or place.new_id()
-        warnings = tuple(filter(None, [chosen.warning]))
+        judged = _judged(content, made_from, chosen, place)
+        warnings = tuple(filter(None, [chosen.warning, *(one.text for one in judged.near[:TOLD])]))
         if not suffix:
             assert isinstance(content, str)
-            creation = _creation(id, content, made_from)
+            creation = _creation(id, content, made_from, judged)
             place.record(creation)
             return Published(
                 creation, sentence=chosen.sentence if chosen.shows("text") else "", warnings=warnings
@@ -105,9 +107,9 @@ def publish(
             if chosen.embeds:
                 carriers.write(file, chosen.label(id))
                 if credential.signs(file):
-                    credential.sign(file, _claim(id, made_from, title, tuple(parents)), keys.signer())
+                    credential.sign(file, _claim(id, made_from, judged, title, tuple(parents)), keys.signer())
                 _read_back(file, id, chosen, lasting=lasting is True)
-            creation = _creation(id, content, made_from, _settled(file), path)
+            creation = _creation(id, content, made_from, judged, _settled(file), path)
             if path is None:
                 data = file.read_bytes()
                 place.record(creation)
@@ -118,7 +120,12 @@ def publish(
 
 
 def _creation(
-    id: str, content: Content, made_from: MadeFrom, digest: str = "", path: Path | None = None
+    id: str,
+    content: Content,
+    made_from: MadeFrom,
+    judged: Judgement,
+    digest: str = "",
+    path: Path | None = None,
 ) -> Creation:
     film = isinstance(content, Film)
     return Creation(
@@ -129,6 +136,22 @@ def _creation(
         file_sha256=digest,
         path=str(path.absolute()) if path else "",
         sketch="" if film else contents.sketch(content),
+        memorisation=judged.to_json(),
+    )
+
+
+def _judged(content: Content, made_from: MadeFrom, chosen: Policy, place: Workspace) -> Judgement:
+    """What the content is a copy of. Raises :class:`UserError`, and records it, where the policy refuses copies."""
+    found = memorisation.judge(content, made_from)
+    if not found.near or chosen.copies != "refuse":
+        return found
+    place.append("refused", made_from.command, found.to_json())
+    first, more = found.near[0].text, len(found.near) - 1
+    raise UserError(
+        f"nothing was published: {first.en}{f', and {more} more do so' if more else ''}; "
+        "luoxia policy set NAME --copies flag lets copies out with a note",
+        f"未发布任何内容：{first.zh}{f'，另有 {more} 处' if more else ''}；"
+        "luoxia policy set 策略 --copies flag 可在注明后发布",
     )
 
 
@@ -151,7 +174,7 @@ def _marked(
     return content
 
 
-def _claim(id: str, made: MadeFrom, title: str, parents: tuple[Path, ...]) -> Claim:
+def _claim(id: str, made: MadeFrom, judged: Judgement, title: str, parents: tuple[Path, ...]) -> Claim:
     return Claim(
         id,
         title=title,
@@ -160,7 +183,12 @@ def _claim(id: str, made: MadeFrom, title: str, parents: tuple[Path, ...]) -> Cl
         parents=parents,
         changed=any(parent.role in ("picture", "photograph") for parent in made.parents) or bool(parents),
         software={"name": "Luoxia", "version": made.versions.get("luoxia", "")},
-        facts={"command": made.command, "parents": [parent.id for parent in made.parents]},
+        facts={
+            "command": made.command,
+            "parents": [parent.id for parent in made.parents],
+            "trainingData": [asdict(dataset) for dataset in made.datasets],
+            "memorisation": judged.to_json(),
+        },
     )
 
 

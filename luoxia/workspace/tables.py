@@ -94,6 +94,18 @@ creation_models = Table(
     Column("role", String(40), nullable=False),
 )
 
+takedowns = Table(  # an item that a set has no more, once for each content the set had with it
+    "takedowns",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("data", String(300), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("item", Text, nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("takedowns_by_content", "digest", "data"),
+)
+
 pending = Table(  # what is between its record and its file's last rename
     "pending",
     metadata,

@@ -39,6 +39,7 @@ def test_every_command_is_in_it() -> None:
             "luoxia show",
             "luoxia lineage",
             "luoxia replay",
+            "luoxia takedown",
             "luoxia models",
             "luoxia draw",
             "luoxia face",

@@ -64,6 +64,7 @@ def invert(
     shown = to.with_suffix(".png")
     sheet = grid(_with(found.way, target), len(found.way) + 1, enlarge=max(1, 128 // len(target[0])))
     asked = {"photo": photo.name, "space": space, "steps": steps, "tune": tune}
+    asked |= {"n": len(found.way) + 1, "columns": len(found.way) + 1}
     made = makers.told("picture", "face invert", model, asked, seed=seed)
     leave_picture(sheet, made, shown, parents=[photo])
     tell(
@@ -168,7 +169,8 @@ def directions(
         steps = (-3, -2, -1, 0, 1, 2, 3)
         ws = torch.cat([base + n * d.vector.to(base.device) for d in found for n in steps])
         sheet = grid(portraits.pictures(ws), len(steps))
-        leave_picture(sheet, makers.told("picture", "face directions", model, {}, seed=seed), strip)
+        asked = {"n": len(ws), "columns": len(steps)}
+        leave_picture(sheet, makers.told("picture", "face directions", model, asked, seed=seed), strip)
 
 
 def _steps(name: str, text: str) -> float:

@@ -46,17 +46,17 @@ class Lettering:
     plate: NDArray[np.float32]
 
 
-def mark(pixels: Pixels, text: str, place: Place | None = None) -> Pixels:
-    """The picture with ``text`` in its lower right corner, or in the middle of ``place``.
+def mark(pixels: Pixels, text: str, place: Place | None = None, *, below: bool = False) -> Pixels:
+    """The picture with ``text`` in its lower right corner, in the middle of ``place``, or in a light strip ``below``.
 
     ``pixels`` is uint8 (H, W, 3) or (H, W, 4), ``place`` (left, top, right, bottom) in pixels, a zone kept free for the
-    mark. The result has the same shape, but for pictures with a side under 256 pixels: they come back higher, with a
-    strip below. Raises :class:`UserError` where the words do not fit at the size they must have, and for characters
+    mark. The result has the same shape, but for those ``below`` which the mark goes, and for pictures with a side under
+    256 pixels: they come back higher, with a strip. Raises :class:`UserError` where the words do not fit at the size they must have, and for characters
     that the font does not have.
     """
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALL and place is None:
-        return _with_strip(pixels, text)
+    if below or (min(height, width) < SMALL and place is None):
+        return _with_strip(pixels, text, light=below)
     lettering = _lettered(height, width, text, place)
     under = _under(pixels, lettering)
     dark = _luminance(under[..., :3]).mean() < 0.18  # as far from white as from black
@@ -186,8 +186,8 @@ def _drawn(pixels: Pixels, lettering: Lettering, dark: bool, *, plate: bool) -> 
     return result
 
 
-def _with_strip(pixels: Pixels, text: str) -> Pixels:
-    """The picture with a dark strip below that holds the words, in as many lines as its width asks for."""
+def _with_strip(pixels: Pixels, text: str, *, light: bool = False) -> Pixels:
+    """The picture with a dark or white strip below that holds the words, in as many lines as its width asks for."""
     height, width = pixels.shape[:2]
     size = letter_size(height, width)
     lines = _lines(text, size, width)
@@ -206,6 +206,7 @@ def _with_strip(pixels: Pixels, text: str) -> Pixels:
             f"the picture is {width} pixels wide, too narrow for a letter of the mark; enlarge it",
             f"图片宽 {width} 像素，容不下标识的一个字；请放大",
         )
+    strip = 1 - strip if light else strip
     colours = np.repeat(np.rint(255 * strip).astype(np.uint8)[..., None], 3, 2)
     if pixels.shape[2] == 4:
         colours = np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])

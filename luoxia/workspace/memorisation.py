@@ -8,7 +8,6 @@ nothing could be looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from luoxia.weights import originals as files
 from luoxia.workspace.encoding import Content
 from luoxia.workspace.learned import folder_of_used
 from luoxia.workspace.made_from import MadeFrom, ModelUsed
+from luoxia.workspace.sheets import cells
 
 TOLD = 8  # copies that a record names
 MOST = 256  # pictures of a sheet that are looked at
@@ -146,25 +146,6 @@ def _pictures(sheet: NDArray[np.uint8], made_from: MadeFrom, folder: Path) -> li
                 )
             )
     return found
-
-
-def cells(sheet: NDArray[np.uint8], parameters: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
-    """The pictures (S, S, 3) on a sheet (H, W, C): as many as its parameters' "seeds" or "n", in "columns", with "gap"
-    pixels between them, 2 unless told; the sheet itself where it is one picture, its middle square where it is oblong."""
-    pixels = sheet[..., :3] if sheet.shape[2] >= 3 else np.repeat(sheet[..., :1], 3, 2)
-    seeds, columns, gap = (parameters.get(name) for name in ("seeds", "columns", "gap"))
-    count = len(seeds) if isinstance(seeds, list | tuple | range) else parameters.get("n")
-    height, width = pixels.shape[:2]
-    if isinstance(count, int) and isinstance(columns, int) and count > 1 and columns > 0:
-        gap, columns = gap if isinstance(gap, int) else 2, min(columns, count)
-        rows = -(-count // columns)
-        side, rest = divmod(width - (columns - 1) * gap, columns)
-        if rest == 0 and side > 0 and rows * (side + gap) - gap == height:
-            corners = [((i // columns) * (side + gap), (i % columns) * (side + gap)) for i in range(count)]
-            return [pixels[top : top + side, left : left + side] for top, left in corners]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return [pixels[top : top + side, left : left + side]]
 
 
 def _passages(text: str, folder: Path) -> list[Near]:

@@ -41,6 +41,7 @@ from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.history import Workspace, beside, staged
 from luoxia.workspace.made_from import MadeFrom
 from luoxia.workspace.memorisation import TOLD, Judgement
+from luoxia.workspace.sheets import layout
 
 UNMARKED = Text(
     "the picture does not take an unseen mark; it leaves with the others",
@@ -99,7 +100,7 @@ def publish(
             path = _writable(path)
         with staged(id) as folder:
             file = folder / f"creation{suffix}"
-            marked = _marked(content, made_from.kind, suffix, id, chosen, zone)
+            marked = _marked(content, made_from, suffix, id, chosen, zone)
             lasting = _lasting(marked, suffix, chosen)
             if lasting is False:
                 warnings = (*warnings, UNMARKED)
@@ -156,7 +157,7 @@ def _judged(content: Content, made_from: MadeFrom, chosen: Policy, place: Worksp
 
 
 def _marked(
-    content: Content, kind: str, suffix: str, id: str, chosen: Policy, zone: visible.Place | None
+    content: Content, made_from: MadeFrom, suffix: str, id: str, chosen: Policy, zone: visible.Place | None
 ) -> Content:
     """With the mark that people see, by policy, and the one in the pixels."""
     match content:
@@ -168,7 +169,12 @@ def _marked(
         case Film():
             return content.marked(chosen.mark if chosen.shows("film") else "", zone)
         case np.ndarray():
-            seen = visible.mark(content, chosen.mark, zone) if chosen.shows(kind) else content
+            sheet = (
+                zone is None and layout(made_from.parameters) is not None
+            )  # no picture of which it may cover
+            seen = content
+            if chosen.shows(made_from.kind):
+                seen = visible.mark(content, chosen.mark, zone, below=sheet)
             carries = chosen.embeds and min(seen.shape[:2]) >= watermark.PROMISED
             return watermark.mark(seen, ids.number_of(id)) if carries else seen
     return content

@@ -80,5 +80,6 @@ def test_every_command_is_in_it() -> None:
             "luoxia keys trust",
             "luoxia jobs cancel",
             "luoxia jobs retry",
+            "luoxia jobs work",
         )
     ]

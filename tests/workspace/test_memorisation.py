@@ -20,8 +20,9 @@ from luoxia.workspace import chain, database, memorisation
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.learned import learned
 from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed
-from luoxia.workspace.memorisation import cells, judge
+from luoxia.workspace.memorisation import judge
 from luoxia.workspace.publish import publish
+from luoxia.workspace.sheets import cells
 
 DATA = {
     "name": "data/birds.data",

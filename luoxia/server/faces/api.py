@@ -138,5 +138,6 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
         inner = pictures[rows + columns :]
         pictures, columns = table(pictures[rows : rows + columns], pictures[:rows], inner), columns + 1
     sheet = np.asarray(grid(pictures, columns, enlarge=ask.enlarge))
-    asked = ask.model_dump(mode="json", exclude={"model"})
+    asked = ask.model_dump(mode="json", exclude={"model", "columns"})
+    asked |= {"n": len(pictures), "columns": columns}
     return publish(sheet, makers.told("picture", "face sheet", ask.model, asked), suffix=".png").data

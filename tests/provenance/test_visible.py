@@ -180,3 +180,13 @@ def test_contrast_is_wcags() -> None:
         4.48, abs=0.005
     )  # the grey of textbooks
     assert math.isclose(contrast(np.full((1, 3), 9, np.uint8), 9), 1)
+
+
+def test_below_a_sheet_no_picture_is_covered() -> None:
+    sheet = np.random.default_rng(0).integers(0, 256, (300, 620, 3), dtype=np.uint8)
+    marked = visible.mark(sheet, "AI生成", below=True)
+    assert np.array_equal(marked[:300], sheet)
+    strip = marked[300:]
+    assert (strip == 255).all(2).mean() > 0.8
+    rows = np.flatnonzero((strip < 128).all(2).any(1))
+    assert rows[-1] - rows[0] + 1 >= 0.05 * 300

@@ -211,7 +211,8 @@ def test_the_grid_is_saved(page: Page) -> None:
         page.get_by_role("button", name="Download the grid").click()
     assert saved.value.suggested_filename == "mix.png"
     with Image.open(saved.value.path()) as sheet:
-        assert sheet.size == (5 * 130 - 2, 5 * 130 - 2)
+        assert sheet.width == 5 * 130 - 2
+        assert sheet.height > 5 * 130 - 2, "the mark stands below"
 
 
 def test_a_film_is_made_of_faces_and_saved(page: Page) -> None:

@@ -145,6 +145,18 @@ Device = Annotated[str | None, Option(metavar="DEVICE", help=say("cpu, cuda or m
 Threads = Annotated[
     int | None, Option(metavar="N", help=say("Processor threads to use.", "使用的处理器线程数。"))
 ]
+TextFile = Annotated[
+    Path | None,
+    Option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help=say(
+            "A file to write, labelled, in place of standard output: .txt, .md, .html or .json.",
+            "写入带标识的文件，代替标准输出：.txt、.md、.html 或 .json。",
+        ),
+    ),
+]
 Stats = Annotated[
     bool, Option("--stats", help=say("Tell counts and speed at the end.", "结束时显示词元数与速度。"))
 ]

@@ -12,8 +12,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Writing:
-    """A text by ``luoxia.load(model)``. ``before`` are messages ahead of the prompt; ``raw`` continues the prompt as it
-    stands. Of ``json_schema``, ``regex`` and ``choices`` one may be given. The other fields are those of ``Sampling``."""
+    """A text by ``luoxia.load(model)``. ``before`` are messages ahead of the prompt, or, where there is none, the whole
+    conversation; ``raw`` continues the prompt as it stands. Of ``json_schema``, ``regex`` and ``choices`` one may be
+    given. ``cut``: it was interrupted after so many characters. The other fields are those of ``Sampling``."""
 
     model: str
     before: Sequence[Mapping[str, str]] = ()
@@ -29,12 +30,14 @@ class Writing:
     repetition_penalty: float = 1.1
     stop: Sequence[str] = ()
     threads: int | None = None
+    cut: int | None = None
 
 
 @dataclass(frozen=True)
 class Drawn:
     """``n`` pictures of a prompt on one sheet, ``columns`` in a row with white gaps of ``gap`` pixels, each ``size`` pixels
-    or as large as the model draws. ``clip`` names a model that ranks in the place of the model's own."""
+    or as large as the model draws; or ``one`` of them, counted from 0, by itself. ``clip`` names a model that ranks in the
+    place of the model's own."""
 
     model: str
     clip: str | None = None
@@ -48,6 +51,7 @@ class Drawn:
     columns: int = 4
     gap: int = 8
     threads: int | None = None
+    one: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class Poems:
-    """Poems about the prompt; the fields are those of ``VerseOrder``."""
+    """``n`` poems about the prompt, or ``one`` of them, counted from 0; the other fields are those of ``VerseOrder``."""
 
     model: str
     form: str = "七绝"
@@ -81,6 +85,7 @@ class Poems:
     top_p: float = 0.95
     guidance: float = 1.5
     threads: int | None = None
+    one: int | None = None
 
 
 def parameters(asked: Writing | Drawn | Faces | Poems) -> dict[str, Any]:

@@ -6,10 +6,10 @@ makes something the first time may do so through it too. PyTorch comes in with t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
 from luoxia.workspace.content import Content
 from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
+
+if TYPE_CHECKING:
+    from luoxia.generate.verse_order import Verse
 
 SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
@@ -37,9 +40,16 @@ def write(made_from: MadeFrom) -> str:
     sampling |= {"stop": tuple(asked.stop), "seed": made_from.seed}
     model = luoxia.load(asked.model, threads=asked.threads)
     if asked.raw:
-        return model.stream(made_from.prompt, constraint=constraint, **sampling).text()
-    messages = [*map(dict, asked.before), {"role": "user", "content": made_from.prompt}]
-    return model.chat(messages, constraint=constraint, **sampling).text()
+        stream = model.stream(made_from.prompt, constraint=constraint, **sampling)
+    else:
+        last = [{"role": "user", "content": made_from.prompt}] if made_from.prompt else []
+        stream = model.chat([*map(dict, asked.before), *last], constraint=constraint, **sampling)
+    text = ""
+    for piece in stream:
+        text += piece
+        if asked.cut is not None and len(text) >= asked.cut:
+            stream.close()
+    return text[: asked.cut]
 
 
 def draw(made_from: MadeFrom) -> np.ndarray:
@@ -53,7 +63,8 @@ def draw(made_from: MadeFrom) -> np.ndarray:
     made = drawing.draw(
         made_from.prompt, asked.n, seed=made_from.seed, knobs=knobs, candidates=asked.candidates
     )
-    pixels = made.pixels if asked.size in (None, drawing.size) else drawing.enlarged(made.pixels, asked.size)
+    drawn = made.pixels if asked.one is None else made.pixels[[asked.one]]
+    pixels = drawn if asked.size in (None, drawing.size) else drawing.enlarged(drawn, asked.size)
     return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
 
 
@@ -73,9 +84,15 @@ def poem(made_from: MadeFrom) -> str:
     from luoxia.generate.verse import load_verse
     from luoxia.generate.verse_order import VerseOrder
 
-    model, threads = asked.pop("model"), asked.pop("threads")
+    model, threads, one = asked.pop("model"), asked.pop("threads"), asked.pop("one")
     order = VerseOrder(theme=made_from.prompt, seed=made_from.seed, **asked)
-    return "\n\n".join(f"{v.title}\n{v.text}" for v in load_verse(model, threads=threads).write(order))
+    verses = load_verse(model, threads=threads).write(order)
+    return poems(verses if one is None else [verses[one]])
+
+
+def poems(verses: Iterable[Verse]) -> str:
+    """Poems as text: the title above the couplets, an empty line between two poems."""
+    return "\n\n".join(f"{verse.title}\n{verse.text}" for verse in verses)
 
 
 MAKERS: dict[str, Callable[[MadeFrom], Content]] = {"write": write, "draw": draw, "face": face, "poem": poem}
@@ -110,10 +127,11 @@ def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import adapter_folder
 
     stack = adapter_folder.find(model)
-    name, path = locate(stack.base if stack else model)
-    base = ModelUsed(name, adapter_folder.hash_of(path), _licence(name), "writes")
+    asked = stack.base if stack else model
+    name, path = locate(asked)
+    base = ModelUsed(name, _sha256(asked, path), _licence(asked), "writes")
     parts = stack.parts if stack else ()
-    tuned = [ModelUsed(part.name, adapter_folder.hash_of(part.folder), "", "tunes") for part, _ in parts]
+    tuned = [ModelUsed(part.name, _hash(part.folder), "", "tunes") for part, _ in parts]
     return base, *tuned
 
 
@@ -121,23 +139,23 @@ def _faces(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import stylegan_folder
 
     found = stylegan_folder.find(model)
-    sha256 = _hash(found.folder / stylegan_folder.WEIGHTS)
-    return (ModelUsed(found.name, sha256, _licence(found.name, found.licence), "draws"),)
+    sha256 = _sha256(model, found.folder / stylegan_folder.WEIGHTS)
+    return (ModelUsed(found.name, sha256, _licence(model, found.licence), "draws"),)
 
 
 def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import clip_folder, drawing_folder
 
     found = drawing_folder.find(model)
-    licence = _licence(found.name, found.licence)
+    licence = _licence(model, found.licence)
     used = [
-        ModelUsed(part.name, _hash(part.path), licence, kind)
+        ModelUsed(part.name, _sha256(model, part.path), licence, kind)
         for kind, part in sorted(found.parts.items())
         if kind != "clip" or clip is None
     ]
     if clip is not None:
         other = clip_folder.find(clip)
-        used.append(ModelUsed(other.name, _hash(other.weights), _licence(other.name, other.licence), "clip"))
+        used.append(ModelUsed(other.name, _hash(other.weights), _licence(clip, other.licence), "clip"))
     return tuple(used)
 
 
@@ -145,16 +163,27 @@ def _verse(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import verse_folder
 
     found = verse_folder.find(model)
-    return (ModelUsed(found.name, found.sha256, _licence(found.name, found.licence), "writes"),)
+    sha256 = _sha256(model, found.path)
+    return (ModelUsed(found.name, sha256, _licence(model, found.licence), "writes"),)
 
 
 _MODELS = {"write": _text, "draw": _drawing, "face": _faces, "poem": _verse}
 
 
-def _licence(name: str, told: tuple[str, ...] = ()) -> str:
+def _sha256(asked: str, path: Path) -> str:
+    """Of a model's weights. The catalogue tells those of a file that it names: whoever found the model by its id had them
+    verified. What only bears such a name is read."""
+    from luoxia.weights.catalogue import CATALOGUE, path_of
+
+    if asked in CATALOGUE and path == path_of(CATALOGUE[asked]):
+        return CATALOGUE[asked].sha256
+    return _hash(path)
+
+
+def _licence(asked: str, told: tuple[str, ...] = ()) -> str:
     from luoxia.weights.catalogue import CATALOGUE
 
-    return CATALOGUE[name].licence if name in CATALOGUE else "; ".join(told)
+    return CATALOGUE[asked].licence if asked in CATALOGUE else "; ".join(told)
 
 
 def _hash(path: Path) -> str:

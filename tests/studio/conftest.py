@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 import uvicorn
+import written_by
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from luoxia.workspace import makers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_without_files() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(makers._MODELS, "write", written_by.nobody)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -293,7 +293,20 @@ def test_a_reader_that_goes_away_ends_it_quietly(home: Path) -> None:
 
 def test_what_was_written_is_recorded_and_can_be_made_again(run, model, home: Path) -> None:
     (home / "few.jsonl").write_text('{"user": "1+1", "assistant": "2"}')
-    asked = ["--seed", "7", "--top-k", "4", "--max-tokens", "2", "--system", "Calculate.", "--examples", "few.jsonl", "--stop", "END"]
+    asked = [
+        "--seed",
+        "7",
+        "--top-k",
+        "4",
+        "--max-tokens",
+        "2",
+        "--system",
+        "Calculate.",
+        "--examples",
+        "few.jsonl",
+        "--stop",
+        "END",
+    ]
     run("write", "3+3", *asked, "--choice", "a", "--choice", "b")
     made = newest()
     assert (made.kind, made.made_from.command, made.path) == ("text", "write", "")

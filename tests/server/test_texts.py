@@ -43,10 +43,13 @@ def test_what_was_not_written_here_gets_no_label(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [{}, {"text": ""}, {"text": "\ud800"}, {"text": "x" * ((1 << 18) + 1)}, {"text": "x", "format": "../a"}]
+    "ask",
+    [{}, {"text": ""}, {"text": "\ud800"}, {"text": "x" * ((1 << 18) + 1)}, {"text": "x", "format": "../a"}],
 )
 def test_what_is_no_text_is_refused(client: httpx.Client, ask) -> None:
     import json
 
-    answer = client.post("/api/texts/file", content=json.dumps(ask), headers={"Content-Type": "application/json"})
+    answer = client.post(
+        "/api/texts/file", content=json.dumps(ask), headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 400

@@ -51,7 +51,7 @@ class Answer:
     """One answer in the making: what its chunks share, the streams that ended so far, and their records.
 
     ``wishes`` has one for each stream. ``scored`` says whether log-probabilities were asked for, ``n`` how many streams
-    share each prompt.
+    share each prompt, ``sentence`` what is to be shown beside the text.
     """
 
     model: str
@@ -59,6 +59,7 @@ class Answer:
     wishes: Sequence[Wish]
     scored: bool
     n: int = 1
+    sentence: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
     streams: list[TextStream] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Answer:
             creation=first.creation.id,
             creations=[left.creation.id for left in self.left],
             label=json.loads(first.label.to_json()) if first.label else None,
-            sentence=first.sentence,
+            sentence=self.sentence,
         )
 
 
@@ -242,7 +243,7 @@ async def streamed(
                 match event:
                     case Opened(_, stream):
                         opened, text = stream, ""
-                        chunk.luoxia = Luoxia(seed=stream.seed)
+                        chunk.luoxia = Luoxia(seed=stream.seed, sentence=answer.sentence)
                     case Wrote(_, piece):
                         text += piece
                     case Ended(_, stream):

@@ -61,7 +61,8 @@ async def _answered(
     wishes: Sequence[Wish],
 ) -> Response | BaseModel:
     """Wait for the request's turn and for its first sign of life: a failure until then has an HTTP status."""
-    policy.load()  # one that cannot be understood lets nothing out
+    chosen = policy.load()  # one that cannot be understood lets nothing out
+    answer.sentence = chosen.sentence if chosen.shows("text") else ""
     events = runner.answer(answer.model, [wish.start for wish in wishes])
     async with while_present(request.receive):
         if not body.stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
@@ -14,8 +14,13 @@ from luoxia.server.fields import Incoming, whole_characters
 from luoxia.server.openapi import file_of
 from luoxia.server.schemas import CREATION
 
+if TYPE_CHECKING:
+    from luoxia.workspace.creation import Creation
+    from luoxia.workspace.history import Workspace
+
 TYPES = {"txt": "text/plain; charset=utf-8", "md": "text/markdown; charset=utf-8"}
 LONGEST = 1 << 18  # characters
+RECENT = 20  # texts among which one that was stopped is looked for
 
 
 class TextFileAsk(Incoming):
@@ -38,7 +43,7 @@ def texts_api() -> APIRouter:
         from luoxia.workspace.publish import publish
 
         with Workspace() as workspace:
-            found = workspace.by_content(content.digest(ask.text))
+            found = workspace.by_content(content.digest(ask.text)) or _stopped(workspace, ask.text)
             if found is None:
                 raise NotFoundError(
                     "the history has no such text: only what was written here can be saved as such; write it again",
@@ -50,3 +55,13 @@ def texts_api() -> APIRouter:
         return Response(left.data, media_type=TYPES[ask.format], headers={CREATION: left.creation.id})
 
     return api
+
+
+def _stopped(workspace: Workspace, text: str) -> Creation | None:
+    """The beginning of a text whose reader stopped it: a few more words may have gone out than arrived."""
+    for listed in workspace.list(kind="text", limit=RECENT):
+        found = workspace.find(listed.id)
+        asked = dict(found.made_from.parameters)
+        if asked.get("cut") is not None and found.sketch.startswith(text):
+            return replace(found, made_from=replace(found.made_from, parameters=asked | {"cut": len(text)}))
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from pathlib import Path
 
 import httpx
@@ -35,6 +37,17 @@ def test_what_was_written_is_saved_with_its_label(
         assert (made.prompt, made.seed) == ("hello", 1)
 
 
+def test_what_was_stopped_is_saved_as_far_as_it_came(client: httpx.Client, model, until) -> None:
+    model.gate = threading.Semaphore(2)
+    with client.stream("POST", "/v1/chat/completions", json={**ASK, "stream": True}) as stream:
+        assert any("glow" in line for line in stream.iter_lines())
+    until(lambda: client.post("/api/texts/file", json={"text": "Evening glow "}).status_code == 200)
+    file = client.post("/api/texts/file", json={"text": "Evening "})
+    with Workspace() as workspace:
+        made = workspace.find(file.headers["X-Luoxia-Creation"])
+    assert (made.sketch, made.made_from.parameters["cut"]) == ("Evening ", 8)
+
+
 def test_what_was_not_written_here_gets_no_label(client: httpx.Client) -> None:
     client.post("/v1/chat/completions", json=ASK)
     answer = client.post("/api/texts/file", json={"text": "Evening glow, by a person"})
@@ -47,8 +60,6 @@ def test_what_was_not_written_here_gets_no_label(client: httpx.Client) -> None:
     [{}, {"text": ""}, {"text": "\ud800"}, {"text": "x" * ((1 << 18) + 1)}, {"text": "x", "format": "../a"}],
 )
 def test_what_is_no_text_is_refused(client: httpx.Client, ask) -> None:
-    import json
-
     answer = client.post(
         "/api/texts/file", content=json.dumps(ask), headers={"Content-Type": "application/json"}
     )

@@ -44,7 +44,28 @@ MODULES = {  # how many writes each has, and of what
 }
 
 WRITERS = frozenset(
-    ["write_text", "write_bytes", "write_atomically", "put_in_place", "copyfile", "copy2", "savefig", "imwrite", "imsave", "tofile", "savetxt", "savez", "savez_compressed", "save", "save_all", "save_file", "save_image", "save_pretrained", "to_csv", "write_video"]
+    [
+        "write_text",
+        "write_bytes",
+        "write_atomically",
+        "put_in_place",
+        "copyfile",
+        "copy2",
+        "savefig",
+        "imwrite",
+        "imsave",
+        "tofile",
+        "savetxt",
+        "savez",
+        "savez_compressed",
+        "save",
+        "save_all",
+        "save_file",
+        "save_image",
+        "save_pretrained",
+        "to_csv",
+        "write_video",
+    ]
 )
 MODE = re.compile(r"(?=.*[wxa+])[rwxabt+]{1,4}")
 TO_WRITE = frozenset({"O_WRONLY", "O_RDWR", "O_CREAT"})

@@ -322,14 +322,16 @@ def test_a_picture_is_enlarged_traced_and_saved_with_its_label(page: Page, tmp_p
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Save the PNG").click()
     assert saved.value.suggested_filename == "a-red-heart-with-an-arrow.png"
-    with Image.open(saved.value.path()) as image:
+    file = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(file)
+    with Image.open(file) as image:
         assert image.size == (1024, 1024)
-    found = verify(saved.value.path())  # with a name of the browser's own
+    found = verify(file)
     assert (found.outcome, found.credential.holds) == (HOLDS, True)
     assert found.watermark.number == ids.number_of(found.creation)
     with Workspace() as workspace:
         made = workspace.find(found.creation)
-    assert made.file_sha256 == hashlib.sha256(Path(saved.value.path()).read_bytes()).hexdigest()
+    assert made.file_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (made.made_from.prompt, made.made_from.command) == ("a red heart with an arrow", "draw file")
     dialog.get_by_text("Vector (SVG)").click()
     with page.expect_download() as saved:

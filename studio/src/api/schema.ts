@@ -1419,7 +1419,8 @@ export interface components {
         };
         /**
          * Luoxia
-         * @description What makes an answer repeatable, how fast it came, and that AI made it. A stream's first chunk knows only the seed.
+         * @description What makes an answer repeatable, how fast it came, and that AI made it. A stream's first chunk knows only the seed
+         *     and the sentence.
          *
          *     ``creations`` are the ids of all choices in the history, ``creation`` and ``label`` (GB 45438-2025, Annex E) of the
          *     first; ``sentence`` is to be shown beside the text, "" where the policy asks for none.

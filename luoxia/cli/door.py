@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luoxia.cli.words import tell
+from luoxia.core.errors import UserError
 from luoxia.core.language import Text
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from luoxia.workspace.encoding import Content, Pixels
     from luoxia.workspace.made_from import MadeFrom
 
+TEXTS = (".txt", ".md", ".markdown", ".html", ".htm", ".json")
+
 
 def leave(
     content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
@@ -24,10 +27,10 @@ def leave(
     from luoxia.workspace.publish import publish
 
     left = publish(content, made_from, path, parents=parents)
-    for warning in left.warnings:
+    for warning in left.warnings if path or not left.label else ():  # which nobody reads on standard output
         tell(warning.en, warning.zh)
-    if left.sentence:
-        tell(f"{left.sentence} {left.creation.id}", f"{left.sentence}{left.creation.id}")
+    if path is None:
+        tell(f"{left.sentence} {left.creation.id}".lstrip(), f"{left.sentence}{left.creation.id}")
     return left.creation
 
 
@@ -40,6 +43,33 @@ def leave_later(made_from: MadeFrom, out: Path, *, parents: Iterable[Path] = ())
         f"{out}: to be made as {id}; `luoxia jobs` tells how far it is",
         f"{out}：已排队，编号 {id}；`luoxia jobs` 可查看进度",
     )
+
+
+def check_text(out: Path | None) -> None:
+    """Refuse, before anything is written, a policy that cannot be understood and a name that no text can have."""
+    from luoxia.provenance import policy
+
+    policy.load()
+    if out is not None and out.suffix.lower() not in TEXTS:
+        raise UserError(
+            f"{out}: a text cannot be written so; name it {', '.join(TEXTS)}",
+            f"{out}：文本无法写为此格式；请以 {'、'.join(TEXTS)} 结尾",
+        )
+
+
+def leave_text(text: str, made_from: MadeFrom, out: Path | None) -> None:
+    """Publish a text that went to standard output, or as the file ``out``. One that the file does not take goes to standard
+    output in its place, and the reason is raised: it took time to make."""
+    if out is None:
+        leave(text, made_from)
+        return
+    try:
+        creation = leave(text, made_from, out)
+    except UserError:
+        leave(text, made_from)
+        print(text)
+        raise
+    tell(f"{out}: {len(text):,} characters, {creation.id}", f"{out}：{len(text):,} 个字符，{creation.id}")
 
 
 def leave_picture(

@@ -47,20 +47,24 @@ class Made:
 
     def told(self, one: int | None = None) -> MadeFrom:
         """The record of the sheet, or of one of its pictures alone."""
-        pictures = self.pictures
-        made_from = told(self.command, self.asked, len(pictures.pixels), self.prompt, pictures.seed)
-        if one is None:
-            return made_from
-        facts = {**self.asked, "sample": int(pictures.numbers[one])}
-        return replace(made_from, command=f"{self.command} one", parameters=facts)
+        count = len(self.pictures.pixels)
+        return told(self.command, self.asked, count, self.prompt, self.pictures.seed, one)
 
 
-def told(command: str, asked: Mapping[str, Any], count: int, prompt: str, seed: int | None) -> MadeFrom:
-    """The record of a sheet of ``count`` pictures."""
+def told(
+    command: str,
+    asked: Mapping[str, Any],
+    count: int,
+    prompt: str,
+    seed: int | None,
+    one: int | None = None,
+) -> MadeFrom:
+    """The record of a sheet of ``count`` pictures, or of ``one`` of them alone."""
     from luoxia.workspace import makers
     from luoxia.workspace.asked import parameters
 
-    facts = parameters(makers.ASKED[command](**asked, columns=min(count, COLUMNS), gap=GAP))
+    columns = 1 if one is not None else min(count, COLUMNS)
+    facts = parameters(makers.ASKED[command](**asked, columns=columns, gap=GAP, one=one))
     model, clip = str(asked["model"]), asked["clip"]
     return makers.told("picture", command, model, facts, clip=clip, prompt=prompt, seed=seed)
 
@@ -110,5 +114,10 @@ def _traced(made: Made, pixels: NDArray[np.uint8], out: Path) -> None:
 
     for i, picture in enumerate(pixels):
         path = out.with_name(f"{out.stem}-{i + 1}.svg" if len(pixels) > 1 else f"{out.stem}.svg")
-        creation = leave(trace(picture), replace(made.told(i), kind="drawing"), path, parents=made.parents)
+        creation = leave(
+            trace(picture),
+            replace(made.told(i), kind="drawing", command=f"{made.command} traced"),
+            path,
+            parents=made.parents,
+        )
         tell(f"{path}: traced, {creation.id}", f"{path}：已描摹，{creation.id}")

@@ -164,6 +164,18 @@ Later = Annotated[
         help=say("Have a worker make it; `luoxia jobs` tells.", "交给后台制作；`luoxia jobs` 可查看。"),
     ),
 ]
+TextFile = Annotated[
+    Path | None,
+    Option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help=say(
+            "A file to write, labelled, in place of standard output: .txt, .md, .html or .json.",
+            "写入带标识的文件，代替标准输出：.txt、.md、.html 或 .json。",
+        ),
+    ),
+]
 Stats = Annotated[
     bool, Option("--stats", help=say("Tell counts and speed at the end.", "结束时显示词元数与速度。"))
 ]

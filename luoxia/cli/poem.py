@@ -11,6 +11,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
+from luoxia.cli.door import check_text, leave_text
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
@@ -123,31 +124,39 @@ def new(
     model: Annotated[
         str, Option(metavar="MODEL", help=say("A model's name or a run's folder.", "模型名称或训练文件夹。"))
     ] = MODEL,
+    out: options.TextFile = None,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
     from luoxia.generate.verse_order import VerseOrder
+    from luoxia.workspace.asked import Poems
 
-    order = VerseOrder(
-        form=form,
-        theme=theme,
-        rhyme=rhyme,
-        rhyme_class=rhyme_class,
-        tones=tones,
-        acrostic=acrostic,
-        author=author,
-        n=n,
-        candidates=candidates,
-        temperature=temperature,
-        guidance=guidance,
-        seed=seed,
-    )
+    wish = {
+        "form": form,
+        "rhyme": rhyme,
+        "rhyme_class": rhyme_class,
+        "tones": tones,
+        "acrostic": acrostic,
+        "author": author,
+        "n": n,
+        "candidates": candidates,
+        "temperature": temperature,
+        "guidance": guidance,
+    }
+    order = VerseOrder(theme=theme, seed=seed, **wish)
+    check_text(out)
     from luoxia.generate.verse import (
         load_verse,
     )  # PyTorch comes in, once the order is known to be a sound one
 
     poems = load_verse(model, device=device, threads=threads).write(order, nearest=original)
-    print("\n\n".join(_shown(poem, marks=marks) for poem in poems))
+    if out is None:
+        print("\n\n".join(_shown(poem, marks=marks) for poem in poems))
+    from luoxia.workspace import makers
+
+    asked = Poems(model, **wish, threads=threads)
+    made_from = makers.told("text", "poem", model, asked, prompt=theme, seed=poems[0].seed)
+    leave_text(makers.poems(poems), made_from, out)
     if poems[0].unread:
         tell(
             f"Of the theme, {poems[0].unread} was not read: no poem has it, or there is no room.",

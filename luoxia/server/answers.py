@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
+from luoxia.server.generation import Wish
+from luoxia.server.recorder import Recorder
 from luoxia.server.refusals import describe, log_unexpected
 from luoxia.server.runner import Ended, Event, Opened, Wrote
 from luoxia.server.schemas import (
@@ -35,6 +39,7 @@ from luoxia.server.schemas import (
 
 if TYPE_CHECKING:
     from luoxia.generate.stream import TextStream, TokenScore
+    from luoxia.workspace.publish import Published
 
 LEAST_LOGPROB = -9999.0  # stands for minus infinity, which JSON does not know
 
@@ -43,17 +48,33 @@ Chunk = ChatCompletionChunk | Completion
 
 @dataclass
 class Answer:
-    """One answer in the making: what its chunks share, and the streams that ended so far.
+    """One answer in the making: what its chunks share, the streams that ended so far, and their records.
 
-    ``scored`` says whether log-probabilities were asked for, ``n`` how many streams share each prompt.
+    ``wishes`` has one for each stream. ``scored`` says whether log-probabilities were asked for, ``n`` how many streams
+    share each prompt, ``sentence`` what is to be shown beside the text.
     """
 
     model: str
+    recorder: Recorder
+    wishes: Sequence[Wish]
     scored: bool
     n: int = 1
+    sentence: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
     streams: list[TextStream] = field(default_factory=list)
+    left: list[Published] = field(default_factory=list)
+
+    async def end(self, stream: TextStream, text: str) -> None:
+        """The next stream has ended, and its text passes the door."""
+        wish = self.wishes[len(self.streams)]
+        self.streams.append(stream)
+        self.left.append(await self.recorder.recorded(text, partial(wish.told, stream.seed)))
+
+    def abandon(self, stream: TextStream, text: str) -> None:
+        """The reader of the next stream has left, or it broke off: what went out is recorded."""
+        wish = self.wishes[len(self.streams)]
+        self.recorder.later(text, partial(wish.told, stream.seed, len(text)))
 
     @property
     def usage(self) -> Usage:
@@ -63,7 +84,8 @@ class Answer:
 
     @property
     def luoxia(self) -> Luoxia:
-        """The first stream's seed and wait; the time of all; the speed after each one's first token."""
+        """The first stream's seed and wait; the time of all; the speed after each one's first token; what they are."""
+        first = self.left[0]
         later = sum(stream.completion_tokens - 1 for stream in self.streams if stream.completion_tokens)
         spent = sum(stream.seconds - stream.first_token_seconds for stream in self.streams)
         return Luoxia(
@@ -71,6 +93,10 @@ class Answer:
             seconds=round(sum(stream.seconds for stream in self.streams), 4),
             first_token_seconds=round(self.streams[0].first_token_seconds, 4),
             tokens_per_second=round(later / spent, 2) if later > 0 and spent > 0 else None,
+            creation=first.creation.id,
+            creations=[left.creation.id for left in self.left],
+            label=json.loads(first.label.to_json()) if first.label else None,
+            sentence=self.sentence,
         )
 
 
@@ -191,8 +217,8 @@ async def gathered(
                 case Wrote(index, piece):
                     texts[index] += piece
                     tokens[index] += piece.tokens
-                case Ended(_, stream):
-                    answer.streams.append(stream)
+                case Ended(index, stream):
+                    await answer.end(stream, texts[index])
     return answer.whole(texts, tokens)
 
 
@@ -200,34 +226,43 @@ async def streamed(
     answer: ChatAnswer | CompletionAnswer,
     events: AsyncGenerator[Event, None],
     *,
-    total: int,
     include_usage: bool,
     reader: str,
 ) -> AsyncGenerator[BaseModel | str, None]:
-    """A chunk for each event of ``total`` streams, then ``[DONE]``; a failure on the way is told as an event.
+    """A chunk for each event of the answer's streams, then ``[DONE]``; a failure on the way is told as an event.
 
-    Each stream's first chunk has its seed. The last chunk has usage and times; OpenAI's ``include_usage``
+    Each stream's first chunk has its seed. The last chunk has usage, times and creations; OpenAI's ``include_usage``
     makes that one more chunk, without choices.
     """
+    opened: TextStream | None = None
+    text = ""
     try:
         async with aclosing(events):
             async for event in events:
                 chunk: Chunk = answer.chunk(event)
-                if isinstance(event, Opened):
-                    chunk.luoxia = Luoxia(seed=event.stream.seed)
-                if isinstance(event, Ended):
-                    answer.streams.append(event.stream)
-                    if len(answer.streams) == total:
-                        if include_usage:
-                            yield chunk
-                            chunk = answer.chunk()
-                        chunk.usage, chunk.luoxia = answer.usage, answer.luoxia
+                match event:
+                    case Opened(_, stream):
+                        opened, text = stream, ""
+                        chunk.luoxia = Luoxia(seed=stream.seed, sentence=answer.sentence)
+                    case Wrote(_, piece):
+                        text += piece
+                    case Ended(_, stream):
+                        opened = None
+                        await answer.end(stream, text)
+                        if len(answer.streams) == len(answer.wishes):
+                            if include_usage:
+                                yield chunk
+                                chunk = answer.chunk()
+                            chunk.usage, chunk.luoxia = answer.usage, answer.luoxia
                 yield chunk
     except Exception as error:  # headers are out: the stream itself has to say it
         log_unexpected(error)
         _, detail = describe(error, reader)
         yield ErrorAnswer(error=detail)
         return
+    finally:
+        if opened is not None and text:
+            answer.abandon(opened, text)
     yield "[DONE]"
 
 

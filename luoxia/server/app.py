@@ -24,9 +24,11 @@ from luoxia.server.models_api import models_api
 from luoxia.server.openai_api import openai_api
 from luoxia.server.openapi import document
 from luoxia.server.poem.room import Poems
+from luoxia.server.recorder import Recorder
 from luoxia.server.runner import Runner
 from luoxia.server.schemas import ErrorAnswer, Status
 from luoxia.server.studio import Studio
+from luoxia.server.texts import texts_api
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL, find, is_here
 
 PATIENCE = 5.0  # seconds that the end of the server waits for each of its threads
@@ -47,15 +49,16 @@ def create_app(
     While the server runs, the default model is kept warm if it is on this machine, and with it one that makes faces and one
     that draws.
     """
-    runner, downloads = models or Runner(), downloads or Downloads()
+    runner, downloads, recorder = models or Runner(), downloads or Downloads(), Recorder()
     faces, drawings, poems = faces or Faces(), drawings or Drawings(), poems or Poems()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(_warm(runner, faces, drawings))
+        recorder.warm()
         yield
         warming.cancel()
-        for part in (runner, downloads, faces, drawings, poems):
+        for part in (runner, downloads, faces, drawings, poems, recorder):
             part.close()
             await asyncio.to_thread(part.join, PATIENCE)
 
@@ -69,11 +72,12 @@ def create_app(
         responses={"default": {"model": ErrorAnswer, "description": "One line that says what to do"}},
     )
     app.openapi = lambda: document(app)
-    app.include_router(openai_api(runner))
+    app.include_router(openai_api(runner, recorder))
+    app.include_router(texts_api())
     app.include_router(models_api(downloads))
     app.include_router(_status_api(runner))
     app.include_router(finetune_api(Trainings()))
-    for api in (*faces.apis(), *drawings.apis(), *poems.apis()):
+    for api in (*faces.apis(), *drawings.apis(), *poems.apis(recorder)):
         app.include_router(api)
     app.mount("/", GZipMiddleware(studio or Studio(), minimum_size=1000))
     refusals.install(app)

@@ -44,6 +44,10 @@ class Folders(Generic[Told]):
         own = [name for name in catalogue.own([self._family]) if name not in catalogue.CATALOGUE]
         return list(dict.fromkeys([*self._folders, *known, *own]))
 
+    def opener(self, model: str) -> str:
+        """What opens a model by that name elsewhere: its folder, where the server was started with it, else its name."""
+        return str(self._folders[model].resolve()) if model in self._folders else model
+
     def told(self, model: str) -> Told:
         """What is known of a model by its name. Never by a path: a name from the network opens no folder."""
         if model not in (there := self.names()):

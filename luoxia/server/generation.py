@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from luoxia.server.runner import Start
 from luoxia.server.schemas import ChatRequest, CompletionRequest, Generation, JsonObject, JsonSchemaFormat
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 from luoxia.weights.own_texts import text_id
+from luoxia.workspace.asked import Writing
+from luoxia.workspace.made_from import MadeFrom
 
 if TYPE_CHECKING:
     from luoxia.generate.constraint import Constraint
@@ -28,7 +32,23 @@ def model_of(request: Generation) -> str:
     return text_id(request.model or DEFAULT_TEXT_MODEL)
 
 
-def chat_starts(request: ChatRequest) -> list[Start]:
+@dataclass(frozen=True)
+class Wish:
+    """One text to write: what begins it, and what its record says was asked for."""
+
+    start: Start
+    prompt: str
+    asked: Writing
+
+    def told(self, seed: int, cut: int | None = None) -> MadeFrom:
+        """The record of what was written, up to so many characters where its reader left."""
+        from luoxia.workspace import makers
+
+        asked = replace(self.asked, cut=cut)
+        return makers.told("text", "write", asked.model, asked, prompt=self.prompt, seed=seed)
+
+
+def chat_wishes(request: ChatRequest, threads: int | None) -> list[Wish]:
     """``n`` answers to the conversation."""
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.content} for m in request.messages]
@@ -39,18 +59,38 @@ def chat_starts(request: ChatRequest) -> list[Start]:
     def start(model: TextModel, seed: int) -> TextStream:
         return model.chat(messages, constraint=_constraint(request), seed=seed, **sampling)
 
-    return [partial(start, seed=seed) for seed in _seeds(request)]
+    last = messages[-1]["content"] if messages[-1]["role"] == "user" else ""
+    asked = _asked(request, sampling, threads, before=messages[:-1] if last else messages)
+    return [Wish(partial(start, seed=seed), last, asked) for seed in _seeds(request)]
 
 
-def completion_starts(request: CompletionRequest) -> list[Start]:
+def completion_wishes(request: CompletionRequest, threads: int | None) -> list[Wish]:
     """``n`` continuations of each prompt, as OpenAI orders them."""
     sampling = _sampling(request, request.max_tokens or COMPLETION_TOKENS, request.logprobs)
 
     def start(model: TextModel, prompt: str, seed: int) -> TextStream:
         return model.stream(prompt, constraint=_constraint(request), seed=seed, **sampling)
 
-    seeds_of_prompt = list(_seeds(request))
-    return [partial(start, prompt=prompt, seed=seed) for prompt in request.prompt for seed in seeds_of_prompt]
+    seeds_of_prompt, asked = list(_seeds(request)), _asked(request, sampling, threads, raw=True)
+    return [
+        Wish(partial(start, prompt=prompt, seed=seed), prompt, asked)
+        for prompt in request.prompt
+        for seed in seeds_of_prompt
+    ]
+
+
+def _asked(request: Generation, sampling: dict[str, Any], threads: int | None, **more: Any) -> Writing:
+    """What the record says, from which the same text can be written again."""
+    schema = _schema(request)
+    return Writing(
+        model_of(request),
+        json_schema=None if schema is None else json.dumps(schema, ensure_ascii=False),
+        regex=request.guided_regex,
+        choices=request.guided_choice or (),
+        threads=threads,
+        **{name: value for name, value in sampling.items() if name != "logprobs"},  # which changes no text
+        **more,
+    )
 
 
 def _seeds(request: Generation) -> Iterator[int]:
@@ -77,8 +117,11 @@ def _constraint(request: Generation) -> Constraint | None:
         return Constraint.from_regex(request.guided_regex)
     if request.guided_choice is not None:
         return Constraint.from_choices(request.guided_choice)
+    schema = _schema(request)
+    return None if schema is None else Constraint.from_json_schema(schema)
+
+
+def _schema(request: Generation) -> dict[str, Any] | None:
     if isinstance(request.response_format, JsonSchemaFormat):
-        return Constraint.from_json_schema(request.response_format.json_schema.schema_)
-    if isinstance(request.response_format, JsonObject):
-        return Constraint.from_json_schema({"type": "object"})
-    return None
+        return request.response_format.json_schema.schema_
+    return {"type": "object"} if isinstance(request.response_format, JsonObject) else None

@@ -8,13 +8,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from luoxia.provenance import policy
 from luoxia.server.answers import ChatAnswer, CompletionAnswer, gathered, streamed
-from luoxia.server.generation import chat_starts, completion_starts, model_of
+from luoxia.server.generation import Wish, chat_wishes, completion_wishes, model_of
 from luoxia.server.openapi import events_of
 from luoxia.server.presence import EventStream, begun, while_present
+from luoxia.server.recorder import Recorder
 from luoxia.server.refusals import reader_language
-from luoxia.server.runner import Runner, Start
+from luoxia.server.runner import Runner
 from luoxia.server.schemas import (
+    CREATION,
     ChatCompletion,
     ChatCompletionChunk,
     ChatRequest,
@@ -24,20 +27,27 @@ from luoxia.server.schemas import (
 )
 
 
-def openai_api(runner: Runner) -> APIRouter:
+def openai_api(runner: Runner, recorder: Recorder) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["text"])
 
     @api.post("/chat/completions", response_model=ChatCompletion, responses=events_of(ChatCompletionChunk))
-    async def chat_completions(body: ChatRequest, request: Request) -> Response | BaseModel:
+    async def chat_completions(
+        body: ChatRequest, request: Request, response: Response
+    ) -> Response | BaseModel:
         """Answer a conversation."""
-        answer = ChatAnswer(model_of(body), scored=bool(body.logprobs), n=body.n or 1)
-        return await _answered(runner, request, body, answer, chat_starts(body))
+        wishes = chat_wishes(body, runner.threads)
+        answer = ChatAnswer(model_of(body), recorder, wishes, scored=bool(body.logprobs), n=body.n or 1)
+        return await _answered(runner, request, response, body, answer, wishes)
 
     @api.post("/completions", response_model=Completion, responses=events_of(Completion))
-    async def completions(body: CompletionRequest, request: Request) -> Response | BaseModel:
+    async def completions(
+        body: CompletionRequest, request: Request, response: Response
+    ) -> Response | BaseModel:
         """Continue a text as it stands."""
-        answer = CompletionAnswer(model_of(body), scored=body.logprobs is not None, n=body.n or 1)
-        return await _answered(runner, request, body, answer, completion_starts(body))
+        wishes = completion_wishes(body, runner.threads)
+        scored = body.logprobs is not None
+        answer = CompletionAnswer(model_of(body), recorder, wishes, scored=scored, n=body.n or 1)
+        return await _answered(runner, request, response, body, answer, wishes)
 
     return api
 
@@ -45,22 +55,26 @@ def openai_api(runner: Runner) -> APIRouter:
 async def _answered(
     runner: Runner,
     request: Request,
+    response: Response,
     body: Generation,
     answer: ChatAnswer | CompletionAnswer,
-    starts: Sequence[Start],
+    wishes: Sequence[Wish],
 ) -> Response | BaseModel:
     """Wait for the request's turn and for its first sign of life: a failure until then has an HTTP status."""
-    events = runner.answer(answer.model, starts)
+    chosen = policy.load()  # one that cannot be understood lets nothing out
+    answer.sentence = chosen.sentence if chosen.shows("text") else ""
+    events = runner.answer(answer.model, [wish.start for wish in wishes])
     async with while_present(request.receive):
         if not body.stream:
-            return await gathered(answer, events)
+            whole = await gathered(answer, events)
+            response.headers[CREATION] = ", ".join(answer.luoxia.creations)
+            return whole
         events = await begun(events)
         options = body.stream_options
         return EventStream(
             streamed(
                 answer,
                 events,
-                total=len(starts),
                 include_usage=bool(options and options.include_usage),
                 reader=reader_language(request.headers.get("accept-language", "")),
             )

@@ -59,6 +59,7 @@ class Runner:
     def __init__(self, load: Load | None = None, *, threads: int | None = None, places: int = 8) -> None:
         self._load = load or _loader(threads)
         self._places = places
+        self.threads = threads  # as it was asked for
         self._model: TextModel | None = None
         self._state: tuple[
             tuple[str, int], ...

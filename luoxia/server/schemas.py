@@ -25,6 +25,7 @@ from luoxia.server.fields import (
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_LENGTH = 2**20  # tokens, beyond every context
+CREATION = "X-Luoxia-Creation"  # the header that names the creations of an answer
 ROOM = "an answer ends earlier where the model's context does"
 
 
@@ -120,12 +121,21 @@ class Usage(BaseModel):
 
 
 class Luoxia(BaseModel):
-    """What makes an answer repeatable, and how fast it came. A stream's first chunk knows only the seed."""
+    """What makes an answer repeatable, how fast it came, and that AI made it. A stream's first chunk knows only the seed
+    and the sentence.
+
+    ``creations`` are the ids of all choices in the history, ``creation`` and ``label`` (GB 45438-2025, Annex E) of the
+    first; ``sentence`` is to be shown beside the text, "" where the policy asks for none.
+    """
 
     seed: int
     seconds: float | None = None
     first_token_seconds: float | None = None
     tokens_per_second: float | None = None
+    creation: str | None = None
+    creations: list[str] = Field(default=[])
+    label: dict[str, str] | None = None
+    sentence: str = ""
 
 
 class TopLogprob(BaseModel):

@@ -139,7 +139,7 @@ def find(name: str, *, own_only: bool = False) -> Stack | None:
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a model's weights: of its file, or of the weights in its folder."""
+    """SHA-256 of a model's weights: of its file, or of the weights in its folder; read once for a file as it lies there."""
     if path.is_dir():
         files = sorted(path.glob("*.safetensors"))
         if not files:
@@ -149,13 +149,13 @@ def hash_of(path: Path) -> str:
     return _digest(path, _seen(path))
 
 
-def _seen(path: Path) -> tuple[int, int]:
+def _seen(path: Path) -> tuple[int, int, int]:
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-@functools.lru_cache(8)
-def _digest(path: Path, seen: tuple[int, int]) -> str:  # noqa: ARG001 (another size or time is another file)
+@functools.lru_cache(32)
+def _digest(path: Path, seen: tuple[int, int, int]) -> str:  # noqa: ARG001 (others of these are another file)
     with path.open("rb") as file:
         return catalogue.digest(file)
 

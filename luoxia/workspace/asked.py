@@ -16,8 +16,9 @@ from luoxia.core.errors import UserError
 
 @dataclass(frozen=True)
 class Writing:
-    """A text by ``luoxia.load(model)``. ``before`` are messages ahead of the prompt; ``raw`` continues the prompt as it
-    stands. Of ``json_schema``, ``regex`` and ``choices`` one may be given. The other fields are those of ``Sampling``."""
+    """A text by ``luoxia.load(model)``. ``before`` are messages ahead of the prompt, or, where there is none, the whole
+    conversation; ``raw`` continues the prompt as it stands. Of ``json_schema``, ``regex`` and ``choices`` one may be
+    given. ``cut``: it was interrupted after so many characters. The other fields are those of ``Sampling``."""
 
     model: str
     before: Sequence[Mapping[str, str]] = ()
@@ -34,12 +35,14 @@ class Writing:
     stop: Sequence[str] = ()
     mark: bool = False
     threads: int | None = None
+    cut: int | None = None
 
 
 @dataclass(frozen=True)
 class Drawn:
     """``n`` pictures of a prompt on one sheet, ``columns`` in a row with white gaps of ``gap`` pixels, each ``size`` pixels
-    or as large as the model draws. ``clip`` names a model that ranks in the place of the model's own."""
+    or as large as the model draws; or ``one`` of them, counted from 0, by itself. ``clip`` names a model that ranks in the
+    place of the model's own."""
 
     model: str
     clip: str | None = None
@@ -54,6 +57,7 @@ class Drawn:
     gap: int = 8
     device: str | None = None
     threads: int | None = None
+    one: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class Filmed:
 
 @dataclass(frozen=True)
 class Poems:
-    """Poems about the prompt; the fields are those of ``VerseOrder``."""
+    """``n`` poems about the prompt, or ``one`` of them, counted from 0; the other fields are those of ``VerseOrder``."""
 
     model: str
     form: str = "七绝"
@@ -148,6 +152,7 @@ class Poems:
     top_p: float = 0.95
     guidance: float = 1.5
     threads: int | None = None
+    one: int | None = None
 
 
 Asked = Writing | Drawn | Faces | Mixed | Morphed | Filmed | Poems

@@ -6,7 +6,7 @@ tells ``watch`` how far it is. Whoever makes something the first time may do so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +33,7 @@ from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
+    from luoxia.generate.verse_order import Verse
 
 Watch = Callable[[int, int], None]  # hears how many of how many steps are done
 
@@ -59,16 +60,18 @@ def write(made_from: MadeFrom, watch: Watch = nothing) -> str:
     sampling = {name: getattr(asked, name) for name in SAMPLING}
     sampling |= {"stop": tuple(asked.stop), "seed": made_from.seed}
     model = luoxia.load(asked.model, threads=asked.threads)
-    messages = [*map(dict, asked.before), {"role": "user", "content": made_from.prompt}]
     if asked.raw:
         stream = model.stream(made_from.prompt, constraint=constraint, **sampling)
     else:
-        stream = model.chat(messages, constraint=constraint, **sampling)
-    pieces = []
+        last = [{"role": "user", "content": made_from.prompt}] if made_from.prompt else []
+        stream = model.chat([*map(dict, asked.before), *last], constraint=constraint, **sampling)
+    text = ""
     for piece in stream:
-        pieces.append(piece)
+        text += piece
         watch(stream.completion_tokens, asked.max_new_tokens)
-    return "".join(pieces)
+        if asked.cut is not None and len(text) >= asked.cut:
+            stream.close()
+    return text[: asked.cut]
 
 
 def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
@@ -99,7 +102,8 @@ def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
         made = drawing.vary(pixels, strength=asked.strength, text=text, **options)
     else:
         made = drawing.draw(made_from.prompt, **options)
-    pixels = made.pixels if asked.size in (None, drawing.size) else drawing.enlarged(made.pixels, asked.size)
+    drawn = made.pixels if asked.one is None else made.pixels[[asked.one]]
+    pixels = drawn if asked.size in (None, drawing.size) else drawing.enlarged(drawn, asked.size)
     return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
 
 
@@ -161,13 +165,18 @@ def poem(made_from: MadeFrom, watch: Watch = nothing) -> str:
     from luoxia.generate.verse import load_verse
     from luoxia.generate.verse_order import VerseOrder
 
-    model, threads = asked.pop("model"), asked.pop("threads")
+    model, threads, one = asked.pop("model"), asked.pop("threads"), asked.pop("one")
     order = VerseOrder(theme=made_from.prompt, seed=made_from.seed, **asked)
     verses = []
     for verse in load_verse(model, threads=threads).writing(order):
-        verses.append(f"{verse.title}\n{verse.text}")
+        verses.append(verse)
         watch(len(verses), order.n)
-    return "\n\n".join(verses)
+    return poems(verses if one is None else [verses[one]])
+
+
+def poems(verses: Iterable[Verse]) -> str:
+    """Poems as text: the title above the couplets, an empty line between two poems."""
+    return "\n\n".join(f"{verse.title}\n{verse.text}" for verse in verses)
 
 
 class Maker(Protocol):
@@ -226,12 +235,11 @@ def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import adapter_folder
 
     stack = adapter_folder.find(model)
-    name, path = locate(stack.base if stack else model)
-    base = _used(name, adapter_folder.hash_of(path), _licence(name), "writes", path)
+    asked = stack.base if stack else model
+    name, path = locate(asked)
+    base = _used(name, _sha256(asked, path), _licence(asked), "writes", path)
     parts = stack.parts if stack else ()
-    tuned = [
-        _used(part.name, adapter_folder.hash_of(part.folder), "", "tunes", part.folder) for part, _ in parts
-    ]
+    tuned = [_used(part.name, _hash(part.folder), "", "tunes", part.folder) for part, _ in parts]
     return base, *tuned
 
 
@@ -239,23 +247,23 @@ def _faces(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import stylegan_folder
 
     found = stylegan_folder.find(model)
-    sha256 = _hash(found.folder / stylegan_folder.WEIGHTS)
-    return (_used(found.name, sha256, _licence(found.name, found.licence), "draws", found.folder),)
+    sha256 = _sha256(model, found.folder / stylegan_folder.WEIGHTS)
+    return (_used(found.name, sha256, _licence(model, found.licence), "draws", found.folder),)
 
 
 def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import clip_folder, drawing_folder
 
     found = drawing_folder.find(model)
-    licence = _licence(found.name, found.licence)
+    licence = _licence(model, found.licence)
     used = [
-        _used(part.name, _hash(part.path), licence, kind, part.path)
+        _used(part.name, _sha256(model, part.path), licence, kind, part.path)
         for kind, part in sorted(found.parts.items())
         if kind != "clip" or clip is None
     ]
     if clip is not None:
         other = clip_folder.find(clip)
-        licence = _licence(other.name, other.licence)
+        licence = _licence(clip, other.licence)
         used.append(_used(other.name, _hash(other.weights), licence, "clip", other.weights))
     return tuple(used)
 
@@ -264,8 +272,8 @@ def _verse(model: str, _: str | None) -> tuple[ModelUsed, ...]:
     from luoxia.weights import verse_folder
 
     found = verse_folder.find(model)
-    licence = _licence(found.name, found.licence)
-    return (_used(found.name, found.sha256, licence, "writes", found.path),)
+    sha256 = _sha256(model, found.path)
+    return (_used(found.name, sha256, _licence(model, found.licence), "writes", found.path),)
 
 
 _MODELS = {"write": _text, "draw": _drawing, "face": _faces, "poem": _verse}
@@ -277,10 +285,20 @@ def _used(name: str, sha256: str, licence: str, role: str, place: Path) -> Model
     return ModelUsed(name, sha256, licence, role, run, datasets)
 
 
-def _licence(name: str, told: tuple[str, ...] = ()) -> str:
+def _sha256(asked: str, path: Path) -> str:
+    """Of a model's weights. The catalogue tells those of a file that it names: whoever found the model by its id had them
+    verified. What only bears such a name is read."""
+    from luoxia.weights.catalogue import CATALOGUE, path_of
+
+    if asked in CATALOGUE and path == path_of(CATALOGUE[asked]):
+        return CATALOGUE[asked].sha256
+    return _hash(path)
+
+
+def _licence(asked: str, told: tuple[str, ...] = ()) -> str:
     from luoxia.weights.catalogue import CATALOGUE
 
-    return CATALOGUE[name].licence if name in CATALOGUE else "; ".join(told)
+    return CATALOGUE[asked].licence if asked in CATALOGUE else "; ".join(told)
 
 
 def _hash(path: Path) -> str:

@@ -32,6 +32,7 @@ from luoxia.provenance import (
     watermark,
 )
 from luoxia.provenance.credential import Claim
+from luoxia.provenance.label import Label
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.workspace import content as contents
@@ -52,11 +53,12 @@ UNMARKED = Text(
 @dataclass(frozen=True)
 class Published:
     """``data`` are the file's bytes where no path was given. ``sentence`` is what a face shows beside a text that left
-    without a file, "" where the policy asks for nothing."""
+    without a file, "" where the policy asks for nothing; ``label`` what it says to programs."""
 
     creation: Creation
     data: bytes = b""
     sentence: str = ""
+    label: Label | None = None
     warnings: tuple[Text, ...] = ()
 
 
@@ -94,11 +96,14 @@ def publish(
             creation = _creation(id, content, made_from, judged)
             place.record(creation)
             return Published(
-                creation, sentence=chosen.sentence if chosen.shows("text") else "", warnings=warnings
+                creation,
+                sentence=chosen.sentence if chosen.shows("text") else "",
+                label=chosen.label(id) if chosen.embeds else None,
+                warnings=warnings,
             )
         if path is not None:
             path = _writable(path)
-        with staged(id) as folder:
+        with staged(id) as folder, _naming(folder, path):
             file = folder / f"creation{suffix}"
             marked = _marked(content, made_from, suffix, id, chosen, zone)
             lasting = _lasting(marked, suffix, chosen)
@@ -225,6 +230,19 @@ def _read_back(file: Path, id: str, chosen: Policy, *, lasting: bool) -> None:
             f"what was written does not bear out what it is ({faults}); nothing was published",
             f"写出的文件未通过检查（{faults_zh}）；未发布任何内容",
         )
+
+
+@contextmanager
+def _naming(folder: Path, path: Path | None) -> Iterator[None]:
+    """Failures tell of the file that was asked for, not of the place where it was in the making."""
+    try:
+        yield
+    except UserError as error:
+        here = str(folder / "creation")
+        if path is None or here not in error.text.en:
+            raise
+        there = str(path.with_suffix(""))
+        raise UserError(error.text.en.replace(here, there), error.text.zh.replace(here, there)) from error
 
 
 @contextmanager

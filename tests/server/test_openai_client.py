@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import threading
+
 import openai
 import pytest
 from pydantic import BaseModel
 
+import luoxia
+from luoxia.generate.sampling import Sampling
 from luoxia.provenance import policy as policies
-from luoxia.provenance.policy import Policy
+from luoxia.provenance.policy import SENTENCES, Policy
+from luoxia.workspace.creation import Creation
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
 
 MESSAGES = [{"role": "user", "content": "hello there"}]
 NAME = "smollm2-135m-instruct"
+
+
+def newest(n: int = 1) -> list[Creation]:
+    """The last creations of the history, oldest first."""
+    with Workspace() as workspace:
+        return [workspace.find(listed.id) for listed in reversed(workspace.list(limit=n))]
 
 
 @pytest.fixture
@@ -31,13 +45,78 @@ def test_chat(ai, model) -> None:
         5,
     )
     assert (answer.model, answer.object, answer.id[:9]) == (NAME, "chat.completion", "chatcmpl-")
+    made = newest()[0]
     assert answer.luoxia == {
         "seed": 7,
         "seconds": 1.25,
         "first_token_seconds": 0.25,
         "tokens_per_second": 2.0,
+        "creation": made.id,
+        "creations": [made.id],
+        "label": json.loads(Policy().label(made.id).to_json()),
+        "sentence": SENTENCES["cn"],
     }
     assert model.asked[0][0] == MESSAGES
+
+
+def test_an_answer_is_recorded_and_can_be_made_again(ai, model, monkeypatch) -> None:
+    monkeypatch.setattr(luoxia, "load", lambda *_, **__: model, raising=False)
+    talk = [{"role": "system", "content": "Be brief."}, *MESSAGES]
+    asked = {"seed": 5, "n": 2, "max_tokens": 2, "stop": ["END"], "extra_body": {"guided_choice": ["a", "b"]}}
+    told = ai.chat.completions.with_raw_response.create(model=NAME, messages=talk, **asked)
+    made = newest(2)
+    assert told.headers["X-Luoxia-Creation"] == ", ".join(each.id for each in made)
+    assert told.parse().luoxia["creations"] == [each.id for each in made]
+    assert [each.made_from.seed for each in made] == [5, 6]
+    assert {(each.made_from.prompt, each.sketch) for each in made} == {("hello there", "Evening glow ")}
+    second = model.asked[-1]
+    assert replay(made[1]).outcome == "identical"
+    assert model.asked[-1][0] == talk
+    (constraint, sampling), (again, sampled) = (
+        (options.pop("constraint"), Sampling(**options)) for options in (second[1], model.asked[-1][1])
+    )
+    assert (constraint, sampling) == (again, sampled)
+
+
+def test_conversations_that_end_otherwise_and_plain_texts_are_made_again_too(ai, model, monkeypatch) -> None:
+    monkeypatch.setattr(luoxia, "load", lambda *_, **__: model, raising=False)
+    begun = [*MESSAGES, {"role": "assistant", "content": "Well,"}]
+    ai.chat.completions.create(model=NAME, messages=begun, response_format={"type": "json_object"})
+    assert replay(newest()[0]).outcome == "identical"
+    assert model.asked[-1][0] == begun
+    assert model.asked[-1][1]["constraint"].what == "JSON schema"
+    ai.completions.create(model=NAME, prompt=["one", "two"], n=2)
+    assert [each.made_from.prompt for each in newest(4)] == ["one", "one", "two", "two"]
+    assert replay(newest()[0]).outcome == "identical"
+    assert model.asked[-1][0] == "two"
+
+
+def test_the_last_chunk_says_what_it_is(ai) -> None:
+    for more in ({}, {"stream_options": {"include_usage": True}}):
+        chunks = list(ai.chat.completions.create(model=NAME, messages=MESSAGES, stream=True, n=2, **more))
+        assert chunks[-1].luoxia["creations"] == [each.id for each in newest(2)]
+        assert chunks[-1].luoxia["label"]["ProduceID"] == newest(2)[0].id
+        assert not any(c.luoxia["creation"] for c in chunks[:-1] if c.luoxia)
+
+
+def test_who_leaves_a_stream_has_read_what_is_recorded(ai, model, until) -> None:
+    model.gate = threading.Semaphore(2)
+    stream = ai.chat.completions.create(model=NAME, messages=MESSAGES, stream=True)
+    assert [next(stream).choices[0].delta.content for _ in range(3)] == ["", "Evening ", "glow "]
+    stream.close()
+    until(newest)
+    made = newest()[0]
+    assert (made.sketch, made.made_from.parameters["cut"]) == ("Evening glow ", 13)
+
+
+def test_the_policy_decides_what_an_answer_says(ai, model) -> None:
+    policies.save(Policy("off", reason="a test"))
+    told = ai.chat.completions.create(model=NAME, messages=MESSAGES).luoxia
+    assert (told["creation"], told["label"], told["sentence"]) == (newest()[0].id, None, "")
+    policies.place().write_text("{")
+    with pytest.raises(openai.BadRequestError, match="is no policy"):
+        ai.chat.completions.create(model=NAME, messages=MESSAGES, stream=True)
+    assert len(model.asked) == 1
 
 
 def test_streamed_chat(ai) -> None:

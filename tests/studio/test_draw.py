@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import time
@@ -15,11 +16,14 @@ from fake_text import FakeModel
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from luoxia.provenance import ids
+from luoxia.provenance.verify import HOLDS, verify
 from luoxia.server.app import create_app
 from luoxia.server.draw import atelier
 from luoxia.server.draw.room import Drawings
 from luoxia.server.runner import Runner
 from luoxia.weights import catalogue
+from luoxia.workspace.history import Workspace
 
 pytestmark = pytest.mark.browser
 
@@ -311,19 +315,31 @@ def test_a_picture_of_ones_own_is_completed(opened, tmp_path: Path) -> None:
         finished(page)
 
 
-def test_a_picture_is_enlarged_traced_and_saved(page: Page) -> None:
+def test_a_picture_is_enlarged_traced_and_saved_with_its_label(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Enlarge").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("1024 px").click()
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Save the PNG").click()
     assert saved.value.suggested_filename == "a-red-heart-with-an-arrow.png"
-    with Image.open(saved.value.path()) as image:
+    file = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(file)
+    with Image.open(file) as image:
         assert image.size == (1024, 1024)
+    found = verify(file)
+    assert (found.outcome, found.credential.holds) == (HOLDS, True)
+    assert found.watermark.number == ids.number_of(found.creation)
+    with Workspace() as workspace:
+        made = workspace.find(found.creation)
+    assert made.file_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (made.made_from.prompt, made.made_from.command) == ("a red heart with an arrow", "draw file")
     dialog.get_by_text("Vector (SVG)").click()
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Save the SVG").click()
-    assert Path(saved.value.path()).read_text().startswith("<svg ")
+    vector = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(vector)
+    assert vector.read_text().startswith("<svg ")
+    assert (verify(vector).outcome, verify(vector).credential.holds) == (HOLDS, True)
     expect(dialog.get_by_role("img", name="AI-generated picture: a red heart with an arrow")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

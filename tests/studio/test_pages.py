@@ -9,9 +9,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from luoxia.provenance.policy import SENTENCES
+from luoxia.provenance.verify import HOLDS, verify
+from luoxia.weights import catalogue
+from luoxia.workspace.history import Workspace
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +25,17 @@ LONG = "Write a very long story about a river in autumn."
 
 
 @pytest.fixture(scope="module")
-def address(model_path) -> Iterator[str]:
+def home(model_path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The models that are here, and a history of the tests' own."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "models").symlink_to(model_path.parents[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUOXIA_HOME", str(home))
+        yield home
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
     """A studio started as a user starts it."""
     command = [sys.executable, "-m", "luoxia", "serve", "--port", "0"]
     process = subprocess.Popen(
@@ -110,6 +126,24 @@ def test_every_answer_carries_its_label(page):
     expect(
         page.get_by_text("AI-generated").first
     ).to_be_visible()  # the worked example that is there on arrival
+
+
+def test_an_answer_is_saved_with_its_label(page, tmp_path: Path):
+    _ask(page, "Name three colours.")
+    article = page.get_by_role("article")
+    expect(article).to_have_attribute("aria-busy", "false", timeout=20_000)
+    expect(article.get_by_text(SENTENCES["cn"])).to_be_visible()
+    with page.expect_download() as saved:
+        article.get_by_role("button", name="Save").click()
+    assert saved.value.suggested_filename == "Name-three-colours.md"
+    file = tmp_path / "answer.md"
+    saved.value.save_as(file)
+    found = verify(file)
+    assert found.outcome == HOLDS
+    with Workspace() as workspace:
+        made = workspace.find(found.creation)
+    assert made.made_from.models[0].sha256 == catalogue.find(catalogue.DEFAULT_TEXT_MODEL).sha256
+    assert made.sketch in file.read_text(encoding="utf-8")
 
 
 def test_a_chinese_prompt_is_offered_the_model_that_writes_chinese(chinese_phone):

@@ -12,11 +12,15 @@ import tiny_verse
 from fake_text import FakeModel
 from playwright.sync_api import Page, expect
 
+from luoxia.provenance.policy import SENTENCES
+from luoxia.provenance.verify import HOLDS, verify
 from luoxia.server.app import create_app
 from luoxia.server.poem import poets
 from luoxia.server.poem.room import Poems
 from luoxia.server.runner import Runner
 from luoxia.weights import catalogue
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
 
 pytestmark = pytest.mark.browser
 
@@ -158,20 +162,36 @@ def test_tones_and_rhymes_are_shown_on_demand(page: Page) -> None:
     expect(page.get_by_text("It keeps to its form, 七绝.").first).to_be_visible()
 
 
-def test_a_poem_is_copied_and_saved_with_its_label(page: Page) -> None:
+def test_a_poem_is_copied_and_saved_with_its_label(page: Page, tmp_path: Path) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     lines = finished(page)[0]
     leaf = page.locator(".leaf").first
     leaf.get_by_role("button", name="Copy").click()
     expect(leaf.get_by_text("Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"《秋水长天》\n{lines[0]}{lines[1]}\n{lines[2]}{lines[3]}\n"
+    poem = f"{lines[0]}{lines[1]}\n{lines[2]}{lines[3]}"
+    expect(leaf.get_by_text(SENTENCES["cn"])).to_be_visible()
+    assert copied == f"{SENTENCES['cn']}\n\n《秋水长天》\n{lines[0]}{lines[1]}\n{lines[2]}{lines[3]}\n"
     with page.expect_download() as download:
         leaf.get_by_role("button", name="Save").click()
     assert download.value.suggested_filename == "秋水长天.txt"
-    text = Path(download.value.path()).read_text(encoding="utf-8")
-    assert text.startswith(copied)
-    assert "AI-generated · tiny · Seed 1" in text
+    file = tmp_path / "poem.txt"
+    download.value.save_as(file)
+    assert file.read_text(encoding="utf-8").startswith(f"{SENTENCES['cn']}\n\n秋水长天\n{poem}")
+    found = verify(file)
+    assert found.outcome == HOLDS
+    with Workspace() as workspace:
+        saved = workspace.find(found.creation)
+    assert (saved.made_from.prompt, saved.made_from.seed) == ("秋水长天", 1)
+    assert replay(saved).outcome == "identical"
+
+
+def test_a_poem_that_was_not_written_here_is_not_saved_as_such(refused: Page, home: Path) -> None:
+    finished(refused)
+    for file in home.glob("workspace.db*"):
+        file.unlink()
+    refused.locator(".leaf").first.get_by_role("button", name="Save").click()
+    expect(refused.get_by_role("alert")).to_contain_text("the history has no such text")
 
 
 def test_the_nearest_old_poem_is_shown_when_asked(page: Page, home: Path) -> None:

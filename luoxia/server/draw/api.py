@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from luoxia.core.errors import UserError
+from luoxia.server.draw import leaving
 from luoxia.server.draw.asks import DrawModel, FileAsk, PictureAsk, PictureCodes, Style
 from luoxia.server.draw.atelier import Atelier
-from luoxia.server.easel import Easel
+from luoxia.server.easel import Easel, Superseded
 from luoxia.server.openapi import file_of
 from luoxia.server.pictures import in_base64
-from luoxia.server.schemas import Bilingual
+from luoxia.server.schemas import CREATION, Bilingual
 from luoxia.weights import catalogue
 
 TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "svg": "image/svg+xml"}
@@ -39,8 +43,17 @@ def draw_api(atelier: Atelier, easel: Easel) -> APIRouter:
 
     @api.post("/file", response_class=Response, responses=file_of(TYPES["png"], TYPES["webp"], TYPES["svg"]))
     async def write_file(ask: FileAsk) -> Response:
-        """One picture as a file to keep: enlarged, or traced to vector graphics."""
-        return Response(await easel.drawn(lambda _: atelier.file(ask)), media_type=TYPES[ask.format])
+        """One picture as a file to keep, labelled: enlarged, or traced to vector graphics."""
+
+        def draw(_: Superseded) -> Any:
+            pixels = atelier.pixels(ask.model, [ask.codes])
+            return atelier.sized(ask.model, pixels, ask.format, ask.size)
+
+        content = await easel.drawn(draw)
+        (left,) = await asyncio.to_thread(
+            lambda: leaving.published(content, [leaving.told_of_codes(atelier, ask)], ask.format)
+        )
+        return Response(left.data, media_type=TYPES[ask.format], headers={CREATION: left.creation.id})
 
     return api
 

@@ -110,8 +110,12 @@ class PictureCodes(BaseModel):
 
 
 class FileAsk(Incoming):
+    """``prompt`` and ``seed`` are kept in the history: what the picture was drawn of."""
+
     model: Name
     codes: Codes
+    prompt: Words = ""
+    seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
     size: int = Field(512, ge=SMALLEST, le=LARGEST, description="pixels of a side")
     format: Literal["png", "webp", "svg"] = "png"
 

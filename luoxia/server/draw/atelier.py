@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from luoxia.core.errors import UnknownModelError, UserError
 from luoxia.core.language import Text
-from luoxia.server.draw.asks import Draw, FileAsk, PictureCodes, Vary, Wish
+from luoxia.server.draw.asks import Draw, PictureCodes, Vary, Wish
 from luoxia.server.easel import Superseded, SupersededError
 from luoxia.server.folders import Folders
 from luoxia.server.pictures import image
@@ -38,7 +38,8 @@ class Atelier:
 
     def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
         self._folders = Folders(folders, "drawings", "drawing", file=_newest, read=_read, unknown=_unknown)
-        self.names, self.told = self._folders.names, self._folders.told
+        self.names, self.told, self.opener = self._folders.names, self._folders.told, self._folders.opener
+        self.threads = threads  # as it was asked for
         self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
 
     def drawing(self, model: str) -> Drawing:
@@ -62,7 +63,7 @@ class Atelier:
             "candidates": what.count * what.choice,
             "watch": _watched(drawing, what.count, superseded, preview),
         }
-        text = self._text(model, what)
+        text = self.text(model, what)
         if isinstance(what, Vary):
             codes = _checked(drawing, [what.codes])[0]
             return drawing.vary_codes(codes, what.count, strength=what.strength, text=text, **options)
@@ -111,25 +112,20 @@ class Atelier:
         codes = drawing.codes_of_picture(on.pixels)
         return PictureCodes(codes=codes.tolist(), free=on.free(drawing.dalle.config.side).tolist())
 
-    def file(self, ask: FileAsk) -> bytes:
-        """One picture as a file, larger than the model draws it."""
-        pixels = self.pixels(ask.model, [ask.codes])
-        return self.written(ask.model, pixels, ask.format, ask.size)[0]
+    def sized(self, model: str, pixels: np.ndarray, form: str, size: int) -> list[str] | list[np.ndarray]:
+        """uint8 (N, C, S, S) at ``size`` pixels a side, uint8 (H, W, 3) each, or traced where ``form`` is "svg", which has
+        any size."""
+        import numpy as np
 
-    def written(self, model: str, pixels: np.ndarray, form: str, size: int) -> list[bytes]:
-        """uint8 (N, C, S, S) as files of ``size`` pixels a side: "png", "webp", "jpeg", or "svg", which has any size."""
         drawing = self.drawing(model)
         if form == "svg":
             from luoxia.generate.trace import SIZE, trace
 
-            return [trace(picture).encode() for picture in drawing.enlarged(pixels, max(SIZE, drawing.size))]
-        files = []
-        for picture in pixels if size == drawing.size else drawing.enlarged(pixels, size):
-            files.append(io.BytesIO())
-            image(picture).save(files[-1], form.upper(), **({"lossless": True} if form == "webp" else {}))
-        return [file.getvalue() for file in files]
+            return [trace(picture) for picture in drawing.enlarged(pixels, max(SIZE, drawing.size))]
+        sized = pixels if size == drawing.size else drawing.enlarged(pixels, size)
+        return [np.asarray(image(picture)) for picture in sized]
 
-    def _text(self, model: str, what: Wish) -> str | None:
+    def text(self, model: str, what: Wish) -> str | None:
         """What the model is told, None for no caption."""
         if not what.prompt.strip() and what.style is None:
             return None

@@ -112,12 +112,15 @@ class MadeImage(BaseModel):
 
 class ImageFacts(BaseModel):
     """What makes an answer repeatable. ``numbers`` are the places of the pictures among the seed's, ``scores`` the cosines
-    of CLIP that they were chosen by."""
+    of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first. The files themselves
+    say that AI made them."""
 
     seed: int
     numbers: list[int]
     scores: list[float] | None
     seconds: float
+    creation: str
+    creations: list[str]
 
 
 class Images(BaseModel):

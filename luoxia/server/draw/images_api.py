@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import io
 import secrets
 import time
 from collections import OrderedDict
@@ -12,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
+from PIL import Image
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from luoxia.core import seeds
 from luoxia.core.errors import UserError
+from luoxia.server.draw import leaving
 from luoxia.server.draw.api import TYPES
 from luoxia.server.draw.asks import Draw, Vary
 from luoxia.server.draw.atelier import Atelier
@@ -38,9 +42,11 @@ from luoxia.server.easel import Easel, Superseded, Tell
 from luoxia.server.errors import NotFoundError
 from luoxia.server.openapi import events_of, file_of
 from luoxia.server.presence import EventStream, begun, while_present
+from luoxia.server.schemas import CREATION
 
 if TYPE_CHECKING:
     from luoxia.generate.drawing import Pictures
+    from luoxia.workspace.publish import Published
 
 FILES = 64  # that an address is kept for
 FORM: dict[str, Any] = {"requestBody": {"required": True, "content": {"multipart/form-data": {}}}}
@@ -73,7 +79,9 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
     api, files = APIRouter(prefix="/v1/images", tags=["images"]), _Files()
 
     @api.post("/generations", response_model=Images, responses=events_of(ImageEvent))
-    async def generate_images(body: ImageRequest, request: Request) -> Response | BaseModel:
+    async def generate_images(
+        body: ImageRequest, request: Request, response: Response
+    ) -> Response | BaseModel:
         """Pictures of a prompt."""
         model, seed = _model(atelier, body), seeds.checked(body.seed)
         what = Draw(kind="draw", prompt=body.prompt, **_wish(atelier, model, body, seed))
@@ -81,10 +89,10 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
             async with while_present(request.receive):
                 return EventStream(await begun(_events(atelier, easel, model, what, body)))
             return Response(status_code=204)  # the client has left
-        return await _answered(atelier, easel, request, files, model, what, body)
+        return await _answered(atelier, easel, request, response, files, model, what, body)
 
     @api.post("/edits", response_model=Images, openapi_extra=FORM)
-    async def edit_image(request: Request) -> Response | BaseModel:
+    async def edit_image(request: Request, response: Response) -> Response | BaseModel:
         """A picture drawn anew where its mask, or the picture itself, is transparent; without either, varied towards the
         prompt. Takes a form with `image`, `mask`, `prompt` and the fields of a generation."""
         body, sent = await _form(request, EditRequest, "image", "mask")
@@ -94,14 +102,13 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
         wish = {"prompt": body.prompt, **_wish(atelier, model, body, seed)}
         if any(read.free):
             given = [-1 if free else code for code, free in zip(read.codes, read.free, strict=True)]
-            return await _answered(
-                atelier, easel, request, files, model, Draw(kind="draw", given=given, **wish), body
-            )
+            whole = Draw(kind="draw", given=given, **wish)
+            return await _answered(atelier, easel, request, response, files, model, whole, body, image)
         what = Vary(kind="vary", codes=read.codes, strength=body.strength, **wish)
-        return await _answered(atelier, easel, request, files, model, what, body)
+        return await _answered(atelier, easel, request, response, files, model, what, body, image)
 
     @api.post("/variations", response_model=Images, openapi_extra=FORM)
-    async def vary_image(request: Request) -> Response | BaseModel:
+    async def vary_image(request: Request, response: Response) -> Response | BaseModel:
         """Pictures like another. Takes a form with `image` and the fields of a generation but the prompt."""
         body, sent = await _form(request, VariationRequest, "image")
         model, seed = _model(atelier, body), seeds.checked(body.seed)
@@ -110,7 +117,7 @@ def images_api(atelier: Atelier, easel: Easel) -> APIRouter:
         what = Vary(
             kind="vary", codes=read.codes, strength=body.strength, **_wish(atelier, model, body, seed)
         )
-        return await _answered(atelier, easel, request, files, model, what, body)
+        return await _answered(atelier, easel, request, response, files, model, what, body, image)
 
     @api.get("/files/{name}", response_class=Response, responses=file_of(*TYPES.values()))
     def get_image(name: Id) -> Response:
@@ -138,69 +145,103 @@ async def _answered(
     atelier: Atelier,
     easel: Easel,
     request: Request,
+    response: Response,
     files: _Files,
     model: str,
     what: Draw | Vary,
     body: Pictured,
+    parent: bytes = b"",
 ) -> Response | BaseModel:
     began = time.monotonic()
 
-    def draw(superseded: Superseded) -> tuple[Pictures, list[bytes]]:
+    def draw(superseded: Superseded) -> tuple[Pictures, Any]:
         made = atelier.draw(model, what, superseded, lambda *_: None)
-        return made, atelier.written(model, made.pixels, body.form, body.side)
+        return made, atelier.sized(model, made.pixels, body.form, body.side)
 
     async with while_present(request.receive):
-        made, data = await easel.drawn(draw)
-        images = [MadeImage(revised_prompt=_revised(made, what)) for _ in data]
-        for image, file in zip(images, data, strict=True):
+        made, contents = await easel.drawn(draw)
+        left = await asyncio.to_thread(_left, atelier, model, what, body, made, contents, parent)
+        images = [MadeImage(revised_prompt=_revised(made, what)) for _ in left]
+        for image, each in zip(images, left, strict=True):
             if body.response_format == "url":
-                image.url = f"{request.base_url}v1/images/files/{files.keep(file, body.form)}"
+                image.url = f"{request.base_url}v1/images/files/{files.keep(each.data, body.form)}"
             else:
-                image.b64_json = base64.b64encode(file).decode()
+                image.b64_json = base64.b64encode(each.data).decode()
+        facts = _repeatable(made, began, left)
+        response.headers[CREATION] = ", ".join(facts.creations)
         return Images(
             created=int(time.time()),
             model=model,
             data=images,
             output_format=body.form,
-            size=f"{body.side}x{body.side}",
+            size=_size(left[0], body),
             usage=_usage(made),
-            luoxia=_repeatable(made, began),
+            luoxia=facts,
         )
     return Response(status_code=204)  # the client has left
+
+
+def _left(
+    atelier: Atelier,
+    model: str,
+    what: Draw | Vary,
+    body: Pictured,
+    made: Pictures,
+    contents: Any,
+    parent: bytes = b"",
+) -> list[Published]:
+    made_from = leaving.told(atelier, model, what, made, body.form, body.side)
+    return leaving.published(contents, made_from, body.form, parent)
+
+
+def _size(left: Published, body: Pictured) -> str:
+    """Of the file: a small picture has got a strip below that says what it is."""
+    if body.form == "svg":
+        return f"{body.side}x{body.side}"
+    with Image.open(io.BytesIO(left.data)) as opened:
+        return f"{opened.width}x{opened.height}"
 
 
 async def _events(
     atelier: Atelier, easel: Easel, model: str, what: Draw, body: ImageRequest
 ) -> AsyncGenerator[BaseModel | str, None]:
+    """A picture on the way leaves as one that is done does: whoever asked for it may keep it."""
     began, wanted, sent = time.monotonic(), body.partial_images or 0, 0
 
-    def event(kind: Any, data: bytes, **more: Any) -> ImageEvent:
+    def draw(superseded: Superseded, tell: Tell) -> tuple[Pictures, Any]:
+        def preview(pixels: Any, done: int, total: int) -> None:
+            nonlocal sent
+            if sent < wanted and done * (wanted + 1) >= total * (sent + 1):
+                tell(atelier.sized(model, pixels[:1], body.form, body.side)[0])
+                sent += 1
+
+        made = atelier.draw(model, what, superseded, preview)
+        return made, atelier.sized(model, made.pixels, body.form, body.side)
+
+    def event(kind: Any, left: Published, **more: Any) -> ImageEvent:
         return ImageEvent(
             type=kind,
-            b64_json=base64.b64encode(data).decode(),
+            b64_json=base64.b64encode(left.data).decode(),
             created_at=int(time.time()),
             output_format=body.form,
-            size=f"{body.side}x{body.side}",
+            size=_size(left, body),
             quality=body.quality or "auto",
             **more,
         )
 
-    def draw(superseded: Superseded, tell: Tell) -> ImageEvent:
-        def preview(pixels: Any, done: int, total: int) -> None:
-            nonlocal sent
-            if sent < wanted and done * (wanted + 1) >= total * (sent + 1):
-                data = atelier.written(model, pixels[:1], body.form, body.side)[0]
-                tell(event("image_generation.partial_image", data, partial_image_index=sent))
-                sent += 1
-
-        made = atelier.draw(model, what, superseded, preview)
-        data = atelier.written(model, made.pixels, body.form, body.side)[0]
-        facts = {"usage": _usage(made), "luoxia": _repeatable(made, began)}
-        return event("image_generation.completed", data, **facts)
-
+    count = 0
     async with aclosing(easel.following(draw)) as events:
         async for each in events:
-            yield each
+            if not isinstance(each, tuple):
+                on_the_way = leaving.told_on_the_way(atelier, model, what, body.form, count, body.side)
+                (left,) = await asyncio.to_thread(leaving.published, [each], [on_the_way], body.form)
+                yield event("image_generation.partial_image", left, partial_image_index=count)
+                count += 1
+                continue
+            made, contents = each
+            all_left = await asyncio.to_thread(_left, atelier, model, what, body, made, contents)
+            facts = {"usage": _usage(made), "luoxia": _repeatable(made, began, all_left)}
+            yield event("image_generation.completed", all_left[0], **facts)
 
 
 async def _form(request: Request, kind: Any, *names: str) -> tuple[Any, dict[str, bytes]]:
@@ -247,10 +288,12 @@ def _usage(made: Pictures) -> ImageUsage:
     )
 
 
-def _repeatable(made: Pictures, began: float) -> ImageFacts:
+def _repeatable(made: Pictures, began: float, left: list[Published]) -> ImageFacts:
     return ImageFacts(
         seed=made.seed,
         numbers=made.numbers.tolist(),
         scores=None if made.scores is None else [round(float(score), 4) for score in made.scores],
         seconds=round(time.monotonic() - began, 4),
+        creation=left[0].creation.id,
+        creations=[each.creation.id for each in left],
     )

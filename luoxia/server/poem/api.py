@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from luoxia.core.errors import UserError
+from luoxia.provenance import policy
 from luoxia.server.easel import Easel, Superseded, Tell
 from luoxia.server.openapi import events_of
 from luoxia.server.poem import told
@@ -25,9 +27,11 @@ from luoxia.server.poem.asks import (
 )
 from luoxia.server.poem.poets import Poets
 from luoxia.server.presence import EventStream, begun, while_present
+from luoxia.server.recorder import Recorder
+from luoxia.workspace import makers
 
 
-def poem_api(poets: Poets, easel: Easel) -> APIRouter:
+def poem_api(poets: Poets, easel: Easel, recorder: Recorder) -> APIRouter:
     api = APIRouter(prefix="/api/poem", tags=["poem"])
 
     @api.get("/models")
@@ -51,8 +55,9 @@ def poem_api(poets: Poets, easel: Easel) -> APIRouter:
     @api.post("/write", response_class=Response, responses=events_of(PoemEvent))
     async def write_poems(ask: PoemAsk, request: Request) -> Response:
         """Poems: their drafts as they grow, then each of them with its verdict."""
+        policy.load()  # one that cannot be understood lets nothing out
         async with while_present(request.receive):
-            return EventStream(await begun(_events(poets, easel, ask)))
+            return EventStream(await begun(_events(poets, easel, recorder, ask)))
         return Response(status_code=204)  # the client has left
 
     @api.post("/check")
@@ -81,20 +86,27 @@ def poem_api(poets: Poets, easel: Easel) -> APIRouter:
     return api
 
 
-async def _events(poets: Poets, easel: Easel, ask: PoemAsk) -> AsyncGenerator[BaseModel | str, None]:
-    def draw(superseded: Superseded, tell: Tell) -> None:
-        done, total = 0, 0
+async def _events(
+    poets: Poets, easel: Easel, recorder: Recorder, ask: PoemAsk
+) -> AsyncGenerator[BaseModel | str, None]:
+    done, total = 0, 0
 
+    def draw(superseded: Superseded, tell: Tell) -> None:
         def drafts(first: int, lines: list[list[str]], now: int, all: int) -> None:
-            nonlocal done, total
-            done, total = now, all
-            tell(PoemEvent(kind="drafts", done=done, total=total, first=first, drafts=lines))
+            tell(PoemEvent(kind="drafts", done=now, total=all, first=first, drafts=lines))
 
         for poem in poets.write(ask, superseded, drafts):
-            tell(PoemEvent(kind="poem", done=done, total=total, poem=told.poem_of(poem)))
+            tell(poem)
 
     async with aclosing(easel.following(draw)) as events:
         async for each in events:
-            if each is not None:  # the end, of which there is nothing to say
+            if isinstance(each, PoemEvent):
+                done, total = each.done, each.total
                 yield each
+            elif each is not None:  # the end, of which there is nothing to say
+                left = await recorder.recorded(
+                    makers.poems([each]), partial(poets.made_from, ask, each.seed, each.number)
+                )
+                poem = told.poem_of(each, left)
+                yield PoemEvent(kind="poem", done=done, total=total, poem=poem)
     yield "[DONE]"

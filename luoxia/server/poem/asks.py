@@ -89,12 +89,15 @@ class PoemVerdict(BaseModel):
 
 class WrittenPoem(PoemVerdict):
     """``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
-    whether it was made sure that no line is copied."""
+    whether it was made sure that no line is copied. ``creation`` is its id in the history; ``sentence`` is to be shown
+    beside it, "" where the policy asks for none."""
 
     number: int
     title: str
     unread: str
     checked: bool
+    creation: str
+    sentence: str
 
 
 class PoemEvent(BaseModel):

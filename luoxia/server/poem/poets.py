@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from luoxia.generate.verse import VerseModel
     from luoxia.generate.verse_order import Verse
     from luoxia.weights.verse_folder import VerseFolder
+    from luoxia.workspace.made_from import MadeFrom
 
 KIND = "verse"
 Drafts = Callable[
@@ -29,7 +30,8 @@ class Poets:
 
     def __init__(self, folders: Sequence[Path] = (), *, threads: int | None = None) -> None:
         self._folders = Folders(folders, KIND, KIND, file=_weights, read=_read, unknown=_unknown)
-        self.names, self.told = self._folders.names, self._folders.told
+        self.names, self.told, self.opener = self._folders.names, self._folders.told, self._folders.opener
+        self.threads = threads  # as it was asked for
         self._shelf = Shelf(self.told, _file, _opened, most=1, threads=threads)
 
     def model(self, name: str) -> VerseModel:
@@ -37,6 +39,15 @@ class Poets:
         found = self._shelf.open(name)
         use_threads(0, found.runtime.threads)
         return found
+
+    def made_from(self, ask: PoemAsk, seed: int, one: int) -> MadeFrom:
+        """The record of one of the poems, from which it can be written again."""
+        from luoxia.workspace import makers
+        from luoxia.workspace.asked import Poems
+
+        told = ask.model_dump(exclude={"model", "count", "theme", "seed"})
+        asked = Poems(self.opener(ask.model), n=ask.count, threads=self.threads, one=one, **told)
+        return makers.told("text", "poem", asked.model, asked, prompt=ask.theme, seed=seed)
 
     def write(self, ask: PoemAsk, superseded: Superseded, drafts: Drafts) -> Iterator[Verse]:
         """Poems as they are asked for; :class:`SupersededError` as soon as nobody waits for them."""

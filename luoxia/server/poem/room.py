@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from luoxia.server.easel import Easel
 from luoxia.server.poem.api import poem_api
 from luoxia.server.poem.poets import Poets
+from luoxia.server.recorder import Recorder
 
 
 class Poems:
@@ -17,8 +18,8 @@ class Poems:
         """``folders`` of models, or of runs, besides those that are known by name."""
         self.poets, self.easel = Poets(folders, threads=threads), Easel()
 
-    def apis(self) -> list[APIRouter]:
-        return [poem_api(self.poets, self.easel)]
+    def apis(self, recorder: Recorder) -> list[APIRouter]:
+        return [poem_api(self.poets, self.easel, recorder)]
 
     def close(self) -> None:
         self.easel.close()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from luoxia.data.verse.verdict import Mark, Verdict
     from luoxia.generate.verse_order import Verse
     from luoxia.weights.verse_folder import VerseFolder
+    from luoxia.workspace.publish import Published
 
 BOOKS = ("平水韵", "新韵")
 
@@ -34,13 +35,15 @@ def verdict_of(verdict: Verdict) -> PoemVerdict:
     return PoemVerdict(**_facts(verdict))
 
 
-def poem_of(poem: Verse) -> WrittenPoem:
+def poem_of(poem: Verse, left: Published) -> WrittenPoem:
     return WrittenPoem(
         **_facts(poem.verdict),
         number=poem.number,
         title=poem.title,
         unread=poem.unread,
         checked=poem.checked,
+        creation=left.creation.id,
+        sentence=left.sentence,
     )
 
 

@@ -44,6 +44,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/texts/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Text File
+         * @description A text that was written here as a labelled file. It is known by its hash in the history: the label says who made
+         *     a text, and is put on nothing else.
+         */
+        post: operations["write_text_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -504,7 +525,7 @@ export interface paths {
         put?: never;
         /**
          * Write File
-         * @description One picture as a file to keep: enlarged, or traced to vector graphics.
+         * @description One picture as a file to keep, labelled: enlarged, or traced to vector graphics.
          */
         post: operations["write_file"];
         delete?: never;
@@ -1172,12 +1193,22 @@ export interface components {
             /** Directions */
             directions: components["schemas"]["DirectionFacts"][] | null;
         };
-        /** FileAsk */
+        /**
+         * FileAsk
+         * @description ``prompt`` and ``seed`` are kept in the history: what the picture was drawn of.
+         */
         FileAsk: {
             /** Model */
             model: string;
             /** Codes */
             codes: number[];
+            /**
+             * Prompt
+             * @default
+             */
+            prompt?: string;
+            /** Seed */
+            seed?: number | null;
             /**
              * Size
              * @description pixels of a side
@@ -1244,7 +1275,8 @@ export interface components {
         /**
          * ImageFacts
          * @description What makes an answer repeatable. ``numbers`` are the places of the pictures among the seed's, ``scores`` the cosines
-         *     of CLIP that they were chosen by.
+         *     of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first. The files themselves
+         *     say that AI made them.
          */
         ImageFacts: {
             /** Seed */
@@ -1255,6 +1287,10 @@ export interface components {
             scores: number[] | null;
             /** Seconds */
             seconds: number;
+            /** Creation */
+            creation: string;
+            /** Creations */
+            creations: string[];
         };
         /** ImageRequest */
         ImageRequest: {
@@ -1383,7 +1419,11 @@ export interface components {
         };
         /**
          * Luoxia
-         * @description What makes an answer repeatable, and how fast it came. A stream's first chunk knows only the seed.
+         * @description What makes an answer repeatable, how fast it came, and that AI made it. A stream's first chunk knows only the seed
+         *     and the sentence.
+         *
+         *     ``creations`` are the ids of all choices in the history, ``creation`` and ``label`` (GB 45438-2025, Annex E) of the
+         *     first; ``sentence`` is to be shown beside the text, "" where the policy asks for none.
          */
         Luoxia: {
             /** Seed */
@@ -1403,6 +1443,28 @@ export interface components {
              * @default null
              */
             tokens_per_second?: number | null;
+            /**
+             * Creation
+             * @default null
+             */
+            creation?: string | null;
+            /**
+             * Creations
+             * @default []
+             */
+            creations?: string[];
+            /**
+             * Label
+             * @default null
+             */
+            label?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence?: string;
         };
         /** MadeImage */
         MadeImage: {
@@ -1931,6 +1993,20 @@ export interface components {
             /** Id */
             id: string;
         };
+        /**
+         * TextFileAsk
+         * @description ``text`` is one that an answer or a poem had, of a poem with the title in the first line.
+         */
+        TextFileAsk: {
+            /** Text */
+            text: string;
+            /**
+             * Format
+             * @default txt
+             * @enum {string}
+             */
+            format?: "txt" | "md";
+        };
         /** TextPart */
         TextPart: {
             /**
@@ -2351,7 +2427,8 @@ export interface components {
         /**
          * WrittenPoem
          * @description ``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
-         *     whether it was made sure that no line is copied.
+         *     whether it was made sure that no line is copied. ``creation`` is its id in the history; ``sentence`` is to be shown
+         *     beside it, "" where the policy asks for none.
          */
         WrittenPoem: {
             /** Lines */
@@ -2375,6 +2452,10 @@ export interface components {
             unread: string;
             /** Checked */
             checked: boolean;
+            /** Creation */
+            creation: string;
+            /** Sentence */
+            sentence: string;
         };
         /**
          * Draw
@@ -2639,6 +2720,40 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Completion"];
                     "text/event-stream": components["schemas"]["Completion"];
+                };
+            };
+            /** @description One line that says what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_text_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextFileAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "text/markdown": string;
                 };
             };
             /** @description One line that says what to do */

@@ -38,6 +38,7 @@ function result(id: string, at: number, more: Partial<Result> = {}): Result {
     tokens: 5,
     firstTokenSeconds: 0.1,
     tokensPerSecond: 100,
+    sentence: '',
     ...more,
   };
 }

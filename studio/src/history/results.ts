@@ -12,6 +12,7 @@ export interface Result extends Order, Item {
   tokens: number | null;
   firstTokenSeconds: number | null;
   tokensPerSecond: number | null;
+  sentence: string; // that says what the text is, '' where the policy asks for none
 }
 
 export const results = new Store('result.', 500, resultFrom);
@@ -31,6 +32,7 @@ function resultFrom(id: string, value: unknown): Result | null {
     tokens: amount(from['tokens']),
     firstTokenSeconds: amount(from['firstTokenSeconds']),
     tokensPerSecond: amount(from['tokensPerSecond']),
+    sentence: text(from['sentence']),
   };
 }
 

@@ -125,6 +125,8 @@ function poemFrom(value: unknown): Poem | null {
     title: text(from['title']),
     unread: text(from['unread']),
     checked: from['checked'] === true,
+    creation: text(from['creation']),
+    sentence: text(from['sentence']),
   };
 }
 

@@ -43,10 +43,3 @@ export function labelRows(
     ...(result.seconds === null ? [] : [{ name: t.draw.took, value: duration(result.seconds, tag) }]),
   ];
 }
-
-/** What a saved poem says of itself, in a line. */
-export function labelLine(result: Written, model: PoemModel | undefined, name: LanguageName): string {
-  const t = dictionaries[name];
-  const title = model?.id === result.model ? model.title : result.model;
-  return [t.aiGenerated, title, t.seedOf(String(result.seed))].join(' · ');
-}

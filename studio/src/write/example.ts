@@ -17,4 +17,5 @@ export const EXAMPLE: Result = {
   tokens: 331,
   firstTokenSeconds: null,
   tokensPerSecond: null,
+  sentence: '',
 };

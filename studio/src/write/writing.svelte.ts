@@ -58,6 +58,7 @@ class Writing extends Walk<Result> {
       tokens: null,
       firstTokenSeconds: null,
       tokensPerSecond: null,
+      sentence: '',
     };
     const result = this.running; // the reactive one
     this.shownId = result.id;
@@ -110,6 +111,7 @@ class Writing extends Walk<Result> {
         if (chunk.luoxia) {
           result.firstTokenSeconds = chunk.luoxia.first_token_seconds ?? null;
           result.tokensPerSecond = chunk.luoxia.tokens_per_second ?? null;
+          result.sentence = chunk.luoxia.sentence ?? '';
         }
       }
       if (result.finish === null) throw new ApiError(language.words.brokeOff, 'broke_off');

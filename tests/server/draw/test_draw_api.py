@@ -124,12 +124,13 @@ def test_a_file_has_the_size_that_was_asked_for(
 ) -> None:
     codes = drawing.draw("a red square", seed=1).codes[0]
     ask = {"model": "tiny", "codes": codes.tolist(), "format": form}
-    answer = client.post("/api/draw/file", json={**ask, "size": 200})
+    answer = client.post("/api/draw/file", json={**ask, "size": 300})
     with Image.open(io.BytesIO(answer.content)) as large:
-        assert (large.format, large.size) == (name, (200, 200))
+        assert (large.format, large.size) == (name, (300, 300))
     exact = client.post("/api/draw/file", json={**ask, "size": 16})
-    shown = np.asarray(Image.open(io.BytesIO(exact.content)).convert("RGB")).transpose(2, 0, 1)
-    assert (shown == drawing.pixels(codes[None])[0]).all()
+    shown = np.asarray(Image.open(io.BytesIO(exact.content)).convert("RGB")).transpose(2, 0, 1)[:, :16]
+    off = np.abs(shown.astype(int) - drawing.pixels(codes[None])[0])
+    assert off.mean() <= (0 if form == "png" else 16)
 
 
 def test_a_traced_file_is_paths_alone(client: httpx.Client, drawing: Drawing) -> None:
@@ -139,7 +140,7 @@ def test_a_traced_file_is_paths_alone(client: httpx.Client, drawing: Drawing) ->
     assert answer.headers["content-type"].startswith("image/svg+xml")
     root = ET.fromstring(answer.text)
     assert root.get("width") == "256"
-    assert {child.tag.rpartition("}")[2] for child in root} == {"path"}
+    assert {child.tag.rpartition("}")[2] for child in root} == {"metadata", "path", "g"}  # "g" is the mark
     assert len(root) > 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -14,8 +15,11 @@ from PIL import Image
 
 from luoxia.core.runtime import resolve
 from luoxia.generate.drawing import Drawing
+from luoxia.provenance.verify import HOLDS, verify
 from luoxia.server.draw import atelier
 from luoxia.weights import catalogue
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
 
 
 @pytest.fixture
@@ -29,7 +33,9 @@ def opened(text: str) -> Image.Image:
 
 
 def pixels(text: str) -> np.ndarray:
-    return np.asarray(opened(text).convert("RGB")).transpose(2, 0, 1)
+    """Without the strip that says what a small picture is."""
+    whole = np.asarray(opened(text).convert("RGB")).transpose(2, 0, 1)
+    return whole[:, : whole.shape[2]]
 
 
 def png(array: np.ndarray, mode: str = "RGB") -> bytes:
@@ -45,7 +51,11 @@ def test_pictures_of_a_prompt(ai, drawing: Drawing) -> None:
         (pixels(image.b64_json) == picture).all()
         for image, picture in zip(answer.data, wanted.pixels, strict=True)
     ] == [True] * 3
-    assert (answer.output_format, answer.size, answer.background) == ("png", "16x16", "opaque")
+    assert (answer.output_format, answer.size, answer.background) == (
+        "png",
+        f"16x{opened(answer.data[0].b64_json).height}",
+        "opaque",
+    )
     assert answer.usage.output_tokens == 3 * 16
     assert answer.usage.input_tokens == answer.usage.input_tokens_details.text_tokens > 2
     assert answer.luoxia["seed"] == 7
@@ -55,7 +65,8 @@ def test_pictures_of_a_prompt(ai, drawing: Drawing) -> None:
 
 def test_the_same_seed_draws_the_same_and_none_a_new_one(ai) -> None:
     def once(**more):
-        return ai.images.generate(prompt="a red square", size="16x16", extra_body=more).data[0].b64_json
+        made = ai.images.generate(prompt="a red square", size="16x16", extra_body=more)
+        return pixels(made.data[0].b64_json).tobytes()
 
     assert once(seed=3) == once(seed=3)
     assert len({once() for _ in range(4)}) > 1
@@ -75,24 +86,53 @@ def test_more_quality_is_more_to_choose_from(ai) -> None:
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
 def test_formats_and_sizes(ai, form: str) -> None:
-    answer = ai.images.generate(prompt="a red square", size="128x128", output_format=form)
+    answer = ai.images.generate(prompt="a red square", size="256x256", output_format=form)
     image = opened(answer.data[0].b64_json)
-    assert (image.format, image.size) == (form.upper(), (128, 128))
+    assert (image.format, image.size) == (form.upper(), (256, 256))
     plain = ai.images.generate(prompt="a red square")
     assert opened(plain.data[0].b64_json).size == (512, 512)
 
 
 def test_vector_graphics(ai) -> None:
     answer = ai.images.generate(prompt="a red square", output_format="svg")
-    assert base64.b64decode(answer.data[0].b64_json).startswith(b"<svg ")
+    file = base64.b64decode(answer.data[0].b64_json)
+    assert file.startswith(b"<svg ")
+    assert b"AIGC" in file
+
+
+def test_pictures_are_published_each_with_its_record(ai, tmp_path: Path) -> None:
+    for form in ("png", "webp", "jpeg", "svg"):
+        asked = {"prompt": "a red square", "n": 2, "output_format": form, "size": "256x256"}
+        told = ai.images.with_raw_response.generate(**asked, extra_body={"seed": 7})
+        answer = told.parse()
+        assert told.headers["X-Luoxia-Creation"] == ", ".join(answer.luoxia["creations"])
+        for image, id in zip(answer.data, answer.luoxia["creations"], strict=True):
+            path = tmp_path / f"a.{form}"
+            path.write_bytes(base64.b64decode(image.b64_json))
+            found = verify(path)
+            assert (found.outcome, found.creation) == (HOLDS, id)
+            assert found.credential.holds
+            with Workspace() as workspace:
+                made = workspace.find(id)
+            assert (made.made_from.prompt, made.made_from.seed) == ("a red square", 7)
+            assert form == "svg" or replay(made).outcome == "identical"
+
+
+def test_a_picture_made_from_another_names_it(ai, tmp_path: Path) -> None:
+    given = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    answer = ai.images.edit(image=png(given), prompt="a red square", size="256x256")
+    path = tmp_path / "a.png"
+    path.write_bytes(base64.b64decode(answer.data[0].b64_json))
+    found = verify(path).credential
+    assert (found.parents, found.holds) == (("picture.png",), True)
 
 
 def test_an_address_of_this_server(ai, url: str) -> None:
-    answer = ai.images.generate(prompt="a red square", response_format="url", size="64x64")
+    answer = ai.images.generate(prompt="a red square", response_format="url", size="256x256")
     assert answer.data[0].url.startswith(f"{url}/v1/images/files/")
     file = httpx.get(answer.data[0].url, trust_env=False)
     assert file.headers["content-type"] == "image/png"
-    assert Image.open(io.BytesIO(file.content)).size == (64, 64)
+    assert Image.open(io.BytesIO(file.content)).size == (256, 256)
     gone = httpx.get(f"{url}/v1/images/files/x.png", trust_env=False)
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "not_found")
 

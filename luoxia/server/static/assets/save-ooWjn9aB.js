@@ -1,1 +1,0 @@
-function e(e,t,n,r){return`${e.normalize(`NFKC`).replace(/[^\p{Letter}\p{Number}]+/gu,`-`).replace(/^-+|-+$/g,``).slice(0,t)||n}.${r}`}function t(e,t){let n=document.createElement(`a`);n.href=URL.createObjectURL(e),n.download=t,n.click(),setTimeout(()=>URL.revokeObjectURL(n.href),6e4)}export{t as n,e as t};

@@ -25,6 +25,7 @@ ROOMS = {  # whose files no user keeps as content
 MODULES = {  # how many writes each has, and of what
     "workspace/encoding.py": (6, "the door's own"),
     "workspace/publish.py": (4, "the door's own"),
+    "workspace/later.py": (1, "a worker's log"),
     "workspace/lineage_picture.py": (1, "thumbnails, in memory, of creations in the drawing of records"),
     "cli/clip.py": (2, "a sheet of the user's own pictures, which nobody generated"),
     "cli/data.py": (1, "a report on a data set"),
@@ -32,6 +33,8 @@ MODULES = {  # how many writes each has, and of what
     "cli/poem.py": (1, "the figures of an evaluation"),
     "cli/policy.py": (1, "the policy"),
     "cli/write.py": (1, "the null device, once a pipe was closed"),
+    "evaluate/originals.py": (2, "an index of what a model learned from"),
+    "evaluate/text_originals.py": (2, "an index of what a model learned from"),
     "generate/directions.py": (2, "what was learned about a model"),
     "generate/inversion.py": (2, "a latent, which no one sees without the model"),
     "generate/picture_index.py": (2, "an index of the user's own pictures"),

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from luoxia.workspace.made_from import MadeFrom
 
 
+def admit(*prompts: str, command: str) -> None:
+    """Let the safety gate judge prompts before anything is loaded."""
+    from luoxia.workspace.gates import admit as judged
+
+    judged(*prompts, command=command)
+
+
 def leave(
     content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
 ) -> Creation:

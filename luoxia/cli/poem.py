@@ -11,6 +11,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
+from luoxia.cli.door import admit
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
@@ -128,6 +129,7 @@ def new(
 ) -> None:
     from luoxia.generate.verse_order import VerseOrder
 
+    admit(theme, acrostic, command="poem")
     order = VerseOrder(
         form=form,
         theme=theme,

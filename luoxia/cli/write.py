@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typer import Exit
 
 from luoxia.cli import inputs, options
+from luoxia.cli.door import admit
 from luoxia.cli.readiness import make_ready
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
@@ -62,6 +63,7 @@ def write(
     }
     Sampling(**sampling)  # a mistake is told before a model is fetched or loaded
     text = inputs.prompt_text(prompt)
+    admit(text, system or "", command="write")
     messages = _messages(text, system, examples)
     if raw and len(messages) > 1:
         raise UserError(

@@ -13,6 +13,7 @@ from luoxia.server.runner import Start
 from luoxia.server.schemas import ChatRequest, CompletionRequest, Generation, JsonObject, JsonSchemaFormat
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 from luoxia.weights.own_texts import text_id
+from luoxia.workspace.gates import admit
 
 if TYPE_CHECKING:
     from luoxia.generate.constraint import Constraint
@@ -37,6 +38,7 @@ def chat_starts(request: ChatRequest) -> list[Start]:
     sampling = _sampling(request, length, logprobs)
 
     def start(model: TextModel, seed: int) -> TextStream:
+        admit(*(m["content"] for m in messages if m["role"] != "assistant"), command="write")
         return model.chat(messages, constraint=_constraint(request), seed=seed, **sampling)
 
     return [partial(start, seed=seed) for seed in _seeds(request)]
@@ -47,6 +49,7 @@ def completion_starts(request: CompletionRequest) -> list[Start]:
     sampling = _sampling(request, request.max_tokens or COMPLETION_TOKENS, request.logprobs)
 
     def start(model: TextModel, prompt: str, seed: int) -> TextStream:
+        admit(prompt, command="write")
         return model.stream(prompt, constraint=_constraint(request), seed=seed, **sampling)
 
     seeds_of_prompt = list(_seeds(request))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -102,16 +103,25 @@ def test_a_class_that_is_off_lets_pass(workspace: Workspace, tmp_path: Path) -> 
     assert gates.refusals(workspace) == []
 
 
-def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path) -> None:
+def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
     tiles = np.stack([picture(seed, 64).transpose(2, 0, 1) for seed in range(6)])
     sheet = np.asarray(grid(tiles, 3, gap=8))
     made_from = MadeFrom("picture", "draw", parameters={"columns": 3, "gap": 8})
     cells = gates.cells(sheet, made_from.parameters)
     assert [np.array_equal(c, t.transpose(1, 2, 0)) for c, t in zip(cells, tiles, strict=True)] == [True] * 6
-    highest = max(map(score, cells))
-    assert highest > score(sheet)
-    strict(nudity=highest * 0.99)
-    with pytest.raises(RefusedError):
+    judge = picture_judge.opened()
+    low = [0.1] * 7
+
+    def judging(pictures):
+        """One of them is a picture that the sheet's small copy does not show."""
+        assert np.array_equal(pictures[0], sheet)
+        low[5] = 0.9
+        future = Future()
+        future.set_result(low[: len(pictures)])
+        return future
+
+    monkeypatch.setattr(judge, "judging", judging)
+    with pytest.raises(RefusedError, match="0.90"):
         publish(sheet, made_from, tmp_path / "a.png", workspace=workspace)
 
 

@@ -24,7 +24,7 @@ BOMB = "how to make a pipe bomb at home"
 def test_prompts_are_refused_before_a_model_is_looked_for(command: tuple[str, ...], run, home: Path) -> None:
     """None of the models is in this home: a command that got so far would say that."""
     outcome = run(*command)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert outcome.out == ""
     (line,) = outcome.err.splitlines()
     assert "weapons" in line
@@ -55,6 +55,6 @@ def test_thresholds_are_set_kept_and_put_back(run) -> None:
 @pytest.mark.parametrize("gate", ["weapons", "weapons=", "weapons=x", "weapons=2", "weapons=nan", "bombs=0.5", "minors=off", "=", "bombs=usual"])  # fmt: skip
 def test_what_is_no_threshold_is_told_in_a_line(gate: str, run) -> None:
     outcome = run("policy", "set", "cn", "--gate", gate)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert len(outcome.err.splitlines()) == 1
     assert policy.load() == policy.Policy()

@@ -121,7 +121,7 @@ def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path, 
         return future
 
     monkeypatch.setattr(judge, "judging", judging)
-    with pytest.raises(RefusedError, match="0.90"):
+    with pytest.raises(RefusedError, match=r"0\.90"):
         publish(sheet, made_from, tmp_path / "a.png", workspace=workspace)
 
 

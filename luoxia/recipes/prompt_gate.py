@@ -31,7 +31,7 @@ from luoxia.provenance.prompt_text import BUCKETS, features, plain, tokens
 from luoxia.weights.fetch import fetch
 
 SEED, FOLDS = 7, 4
-OF_CLASS, OF_PLAIN, DEFINED, NOISE = 1_200, 10_000, 24_000, 2_000  # examples of a language
+OF_CLASS, OF_PLAIN, DEFINED, NOISE = 1_200, 16_000, 20_000, 2_000  # examples of a language
 MEASURED = 20  # fillings of each held-out template
 EPOCHS, BATCH, RATE, DECAY, DROPPED, MISSING = 4, 256, 5e-3, 1e-2, 0.3, 0.1
 TRADITIONAL = 0.15  # of the Chinese examples

@@ -258,7 +258,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="Apache-2.0",
         languages=("en", "zh"),
         size=547_280,
-        sha256="b63b5fd7cb75228076334019ca434639e9882b90e026f49f35e9acc1f395b38f",
+        sha256="7480464ee439437e2c3b225d6d0e5e432814f36c80379995d22bee9492e8abe0",
         filename="model.safetensors",
         sources=("bundled:prompt-gate/model.safetensors",),
     ),

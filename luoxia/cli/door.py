@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 TEXTS = (".txt", ".md", ".markdown", ".html", ".htm", ".json")
 
 
+def admit(*prompts: str, command: str) -> None:
+    """Let the safety gate judge prompts before anything is loaded."""
+    from luoxia.workspace.gates import admit as judged
+
+    judged(*prompts, command=command)
+
+
 def leave(
     content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
 ) -> Creation:

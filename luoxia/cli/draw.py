@@ -13,6 +13,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
+from luoxia.cli.door import admit
 from luoxia.cli.shared import unfolded
 from luoxia.cli.words import say
 from luoxia.core.errors import UserError
@@ -204,6 +205,7 @@ def new(
     order: Order = Order(),
 ) -> None:
     order.check()
+    admit(prompt, command="draw")
     text = order.styled(prompt) or ""
     if order.later:
         order.queued(text)
@@ -242,6 +244,7 @@ def complete(
     order: Order = Order(out=Path("completed.png")),
 ) -> None:
     order.check()
+    admit(prompt or "", command="draw complete")
     from luoxia.workspace.asked import given, taken
 
     text, files = order.styled(prompt), (picture, *([mask] if mask else []))
@@ -272,6 +275,7 @@ def vary(
     order: Order = Order(n=6, out=Path("variations.png")),
 ) -> None:
     order.check()
+    admit(prompt or "", command="draw vary")
     from luoxia.workspace.asked import given, taken
 
     text, more = order.styled(prompt), {"picture": given(picture), "strength": strength}

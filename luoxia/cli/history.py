@@ -61,9 +61,14 @@ def history(
             ),
         ),
     ] = None,
+    refused: Annotated[
+        bool, Option("--refused", help=say("What the gates refused.", "关卡所拒绝的内容。"))
+    ] = False,
     as_json: As_json = False,
 ) -> int:
     with opened() as workspace:
+        if refused:
+            return _refused(workspace, limit, as_json)
         if check or head:
             return _check(workspace, head, as_json)
         found = workspace.list(search=search, kind=kind, limit=limit)
@@ -116,6 +121,36 @@ def show(id: Id, as_json: As_json = False) -> None:
             print((name + say(": ", "：") + first).rstrip())
             for line in rest:
                 print(f"    {line}")
+
+
+def _refused(workspace: Workspace, limit: int, as_json: bool) -> int:
+    from luoxia.workspace import gates
+
+    found = gates.refusals(workspace, limit)
+    if as_json:
+        print(json.dumps([asdict(row) for row in found], ensure_ascii=False, indent=1))
+    elif not found:
+        tell("nothing was refused", "没有被拒绝的内容")
+    else:
+        names = (
+            ("made", "时间"),
+            ("command", "命令"),
+            ("class", "类别"),
+            ("score", "得分"),
+            ("what", "内容"),
+        )
+        rows = [
+            (
+                _local(r.at),
+                printable(r.command),
+                r.name,
+                "" if r.score is None else f"{r.score:.2f}",
+                shortened(r.what, PROMPT),
+            )
+            for r in found
+        ]
+        print_table([tuple(say(*name) for name in names), *rows])
+    return 0
 
 
 def opened() -> Workspace:
@@ -186,6 +221,7 @@ def _facts(creation: Creation, children: list[str], taken_down: list[Mark]) -> l
             say("versions", "版本"),
             printable(", ".join(f"{k} {v}" for k, v in sorted(made_from.versions.items()))),
         ),
+        (say("judged", "安全判别"), ", ".join(_judged(creation))),
         (say("content before labelling", "标识前的内容"), f"SHA-256 {creation.content_sha256}"),
         (
             say("file as published", "发布的文件"),
@@ -219,6 +255,14 @@ def _of(dataset: DatasetUsed) -> str:
     return printable(
         say(f"learned from {dataset.name}: {terms}{by}", f"训练数据 {dataset.name}：{terms}{by}")
     )
+
+
+def _judged(creation: Creation) -> list[str]:
+    off = say("off", "关闭")
+    return [
+        f"{name} {score:.2f} ({off if threshold is None else f'< {threshold:g}'})"
+        for name, (score, threshold) in creation.judged.items()
+    ]
 
 
 def _block(text: str) -> str:

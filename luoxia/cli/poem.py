@@ -11,7 +11,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
-from luoxia.cli.door import check_text, leave_text
+from luoxia.cli.door import admit, check_text, leave_text
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
@@ -143,6 +143,7 @@ def new(
         "temperature": temperature,
         "guidance": guidance,
     }
+    admit(theme, acrostic, command="poem")
     order = VerseOrder(theme=theme, seed=seed, **wish)
     check_text(out)
     from luoxia.generate.verse import (

@@ -1,12 +1,14 @@
-"""`luoxia policy`: which marks leave with what is made here."""
+"""`luoxia policy`: which marks leave with what is made here, and what does not leave."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from typer import Argument, Option, Typer
 
 from luoxia.cli.words import print_table, say, tell
+from luoxia.core.errors import UserError
 from luoxia.provenance import policy as policies
 from luoxia.provenance.policy import Policy
 
@@ -60,6 +62,16 @@ def choose(
             ),
         ),
     ] = None,
+    gate: Annotated[
+        list[str] | None,
+        Option(
+            metavar="CLASS=X",
+            help=say(
+                "Refuse content of a class from this score on, 0 to 1; or off, or usual. Kept until set anew.",
+                "该类内容得分达到此值（0 到 1）即拒绝；也可为 off 或 usual。设置后一直保留。",
+            ),
+        ),
+    ] = None,
 ) -> None:
     before = _before()
     chosen = Policy(
@@ -67,6 +79,7 @@ def choose(
         before.producer if producer is None else producer,
         reason,
         before.copies if copies is None else copies,
+        _gates(before.gates, gate or []),
     )
     policies.save(chosen)
     _print(chosen)
@@ -74,13 +87,28 @@ def choose(
 
 def _before() -> Policy:
     """The policy that was set before; a file that is none any more is about to be replaced."""
-    from luoxia.core.errors import UserError
-
     try:
         return policies.load()
     except UserError as error:
         tell(f"{error.text.en}; its settings are not kept", f"{error.text.zh}；其设置未保留")
         return Policy()
+
+
+def _gates(before: Mapping[str, float | None], given: list[str]) -> dict[str, float | None]:
+    gates = dict(before)
+    for one in given:
+        name, _, value = one.partition("=")
+        gates.pop(name, None)
+        if value == "usual":
+            value = str(policies.THRESHOLDS.get(name, "usual"))
+        try:
+            gates[name] = None if value == "off" else float(value)
+        except ValueError as error:
+            raise UserError(
+                f"--gate {one[:60]}: write CLASS=X with X between 0 and 1, off or usual, as in weapons=0.9",
+                f"--gate {one[:60]}：请写作 类别=数值（0 到 1 之间、off 或 usual），如 weapons=0.9",
+            ) from error
+    return {name: value for name, value in gates.items() if value != policies.THRESHOLDS.get(name)}
 
 
 def _print(policy: Policy) -> None:
@@ -97,6 +125,9 @@ def _print(policy: Policy) -> None:
         (say("copies of training items", "与训练数据相近的内容"), policy.copies),
         (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
     ]
+    shown = ((name, policy.threshold(name)) for name in policies.THRESHOLDS)
+    gates = ", ".join(f"{name} {no if value is None else f'{value:g}'}" for name, value in shown)
+    rows.append((say("refused from these scores on", "达到此分数即拒绝"), gates))
     if policy.reason:
         rows.append((say("reason", "理由"), policy.reason))
     print_table(rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luoxia.cli import inputs, options
-from luoxia.cli.door import check_text, leave_text
+from luoxia.cli.door import admit, check_text, leave_text
 from luoxia.cli.readiness import make_ready
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
@@ -64,6 +64,7 @@ def write(
     }
     Sampling(**sampling)  # a mistake is told before a model is fetched or loaded
     text = inputs.prompt_text(prompt)
+    admit(text, system or "", command="write")
     messages = _messages(text, system, examples)
     if raw and len(messages) > 1:
         raise UserError(

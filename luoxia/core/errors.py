@@ -44,3 +44,7 @@ class ContextError(UserError):
 
 class ConstraintError(UserError):
     """A schema, regular expression or list of choices that no text can meet."""
+
+
+class RefusedError(UserError):
+    """A prompt or a picture that the safety gate does not let pass."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BACKGROUND = 255
+GAP = 2  # pixels between the pictures of a sheet
 VISIBLE = 64  # pixels up to which small pictures are enlarged to be looked at
 
 
@@ -35,7 +36,7 @@ def enlargement(size: int) -> int:
     return max(1, VISIBLE // size)
 
 
-def grid(images: NDArray[np.uint8], columns: int, *, gap: int = 2, enlarge: int = 1) -> Image:
+def grid(images: NDArray[np.uint8], columns: int, *, gap: int = GAP, enlarge: int = 1) -> Image:
     """uint8 pictures (N, C, H, W), C 1 or 3, in rows of ``columns`` with white gaps of ``gap`` pixels: an RGB picture.
 
     Each pixel becomes ``enlarge`` squared, so that small pictures can be looked at.

@@ -16,6 +16,7 @@ from luoxia.server.schemas import ChatRequest, CompletionRequest, Generation, Js
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
 from luoxia.weights.own_texts import text_id
 from luoxia.workspace.asked import Writing
+from luoxia.workspace.gates import admit
 from luoxia.workspace.made_from import MadeFrom
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def chat_wishes(request: ChatRequest, threads: int | None) -> list[Wish]:
     sampling = _sampling(request, length, logprobs)
 
     def start(model: TextModel, seed: int) -> TextStream:
+        admit(*(m["content"] for m in messages if m["role"] != "assistant"), command="write")
         return model.chat(messages, constraint=_constraint(request), seed=seed, **sampling)
 
     last = messages[-1]["content"] if messages[-1]["role"] == "user" else ""
@@ -69,6 +71,7 @@ def completion_wishes(request: CompletionRequest, threads: int | None) -> list[W
     sampling = _sampling(request, request.max_tokens or COMPLETION_TOKENS, request.logprobs)
 
     def start(model: TextModel, prompt: str, seed: int) -> TextStream:
+        admit(prompt, command="write")
         return model.stream(prompt, constraint=_constraint(request), seed=seed, **sampling)
 
     seeds_of_prompt, asked = list(_seeds(request)), _asked(request, sampling, threads, raw=True)

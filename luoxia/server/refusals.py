@@ -14,7 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luoxia.core import language
-from luoxia.core.errors import ConstraintError, ContextError, ModelNotHereError, UnknownModelError, UserError
+from luoxia.core.errors import (
+    ConstraintError,
+    ContextError,
+    ModelNotHereError,
+    RefusedError,
+    UnknownModelError,
+    UserError,
+)
 from luoxia.core.language import Text
 from luoxia.server.errors import RequestError
 from luoxia.server.schemas import ErrorAnswer, ErrorDetail
@@ -27,6 +34,7 @@ KINDS: dict[type[UserError], tuple[int, str | None, str | None]] = {
     ModelNotHereError: (409, "model_not_here", "model"),
     ContextError: (400, "context_length_exceeded", None),
     ConstraintError: (400, "invalid_constraint", None),
+    RefusedError: (400, "content_policy_violation", None),
 }
 
 STATUSES = {

@@ -18,7 +18,11 @@ from luoxia.core.language import Text
 from luoxia.core.progress import readable_size
 
 CHUNK = 1 << 20  # bytes
-DATA = {"drawings": "icons", "poems": "verse"}  # kinds that are no models, and the set that is made of them
+DATA = {
+    "drawings": "icons",
+    "poems": "verse",
+    "words": "words",
+}  # kinds that are no models, and the set that is made of them
 FACTS = "model.json"  # describes a model that lies in a folder of its own
 ADAPTER_FACTS = "adapter.json"  # describes what was learned beside a text model
 
@@ -37,7 +41,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws; "verse" writes poems; "drawings" and "poems" are data
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws, "verse" writes poems, "gate" refuses; "drawings", "poems" and "words" are data
     title: str
     summary: Text
     publisher: str
@@ -226,6 +230,38 @@ CATALOGUE: dict[str, Entry] = {
             "pypi:mediapipe==0.10.21/mediapipe/modules/face_landmark/face_landmark.tflite",
         ),
     ),
+    "picture-gate": Entry(
+        id="picture-gate",
+        kind="gate",
+        title="Picture gate",
+        summary=Text(
+            "Tells pornography from other pictures before they leave; Yahoo's Open NSFW.",
+            "图片离开前识别色情画面；即 Yahoo 的 Open NSFW。",
+        ),
+        publisher="Yahoo",
+        licence="BSD-2-Clause",
+        languages=(),
+        size=11_792_196,
+        sha256="1bda49777277bb398c9c2efd41785c99f611cda704e58167542cabe2951d4e84",
+        filename="model.safetensors",
+        sources=("bundled:picture-gate/model.safetensors",),
+    ),
+    "prompt-gate": Entry(
+        id="prompt-gate",
+        kind="gate",
+        title="Prompt gate",
+        summary=Text(
+            "Tells prompts for harmful content from others, in English and Chinese; trained by Luoxia.",
+            "识别索求有害内容的英文与中文提示；由 Luoxia 训练。",
+        ),
+        publisher="Luoxia",
+        licence="Apache-2.0",
+        languages=("en", "zh"),
+        size=547_280,
+        sha256="7480464ee439437e2c3b225d6d0e5e432814f36c80379995d22bee9492e8abe0",
+        filename="model.safetensors",
+        sources=("bundled:prompt-gate/model.safetensors",),
+    ),
 }
 
 DEFAULT_TEXT_MODEL = "smollm2-135m-instruct"
@@ -333,6 +369,11 @@ def verified(entry: Entry) -> Path:
     """
     path = path_of(entry)
     if not path.is_file():
+        if entry.comes_along and len(entry.sources) == 1:
+            raise ModelNotHereError(
+                f"{entry.title}, which comes with Luoxia, is not at {path}: install Luoxia again.",
+                f"随 Luoxia 附带的 {entry.title} 不在 {path}：请重新安装 Luoxia。",
+            )
         raise ModelNotHereError(
             f"{entry.title} is not on this machine: {entry.command} fetches it "
             f"({readable_size(entry.size)}).",

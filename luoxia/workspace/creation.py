@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,8 @@ class Creation:
     """``content_sha256`` and ``sketch`` are of the content before it was marked and labelled, as
     :func:`luoxia.workspace.content.digest` and :func:`~luoxia.workspace.content.sketch` give them; ``file_sha256`` of the
     file as it was published, "" for content that left by a page or standard output, which has no ``path`` either.
-    ``memorisation`` is what :mod:`luoxia.workspace.memorisation` found, {} where no model took part."""
+    ``memorisation`` is what :mod:`luoxia.workspace.memorisation` found, {} where no model took part; ``judged`` what the
+    safety gate said: of each class the score, and the policy's threshold, None for one that is off."""
 
     id: str
     made: str
@@ -55,6 +56,7 @@ class Creation:
     path: str = ""
     sketch: str = ""
     memorisation: Mapping[str, Any] = field(default_factory=dict)
+    judged: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from luoxia.core.errors import UserError
 from luoxia.core.folder import home
 
-VERSIONS = ("1", "2", "3")  # of the tables, oldest first
+VERSIONS = ("1", "2", "3", "4")  # of the tables, oldest first
 FILE = "workspace.db"
 BUSY_SECONDS = 30
 MIGRATING = 0x6C756F78  # names our lock among those of a PostgreSQL server

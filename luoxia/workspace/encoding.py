@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,21 @@ class Film:
             pass
         return self.sha256
 
+    def watched(self, look: Callable[[Pixels], object]) -> Film:
+        """With ``look`` called on one frame of each second, the first of all included, as they are gone through."""
+        return replace(self, frames=_each_second(self.frames, self.rate, look))
+
     @property
     def sha256(self) -> str:
         """Of the frames that were gone through, before any mark."""
         return self._seen.hexdigest()
+
+
+def _each_second(frames: Iterable[Pixels], rate: float, look: Callable[[Pixels], object]) -> Iterator[Pixels]:
+    for i, frame in enumerate(frames):
+        if int(i / rate) > int((i - 1) / rate) or not i:
+            look(frame)
+        yield frame
 
 
 Content = str | bytes | Pixels | Film

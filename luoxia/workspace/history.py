@@ -21,7 +21,7 @@ from luoxia.core.folder import home
 from luoxia.provenance import ids
 from luoxia.workspace import chain, database, found_by, origins
 from luoxia.workspace.creation import Creation, canonical
-from luoxia.workspace.tables import creations, parents, pending
+from luoxia.workspace.tables import creations, parents, pending, records
 
 MOST = 10_000  # creations listed at once
 
@@ -100,6 +100,17 @@ class Workspace:
         with database.writing(self.engine) as connection:
             return chain.append(connection, what, subject, facts)
 
+    def records(self, what: str, limit: int) -> list[dict[str, Any]]:
+        """The newest records of that kind first, as the chain has them."""
+        _check_limit(limit)
+        named = sa.bindparam(
+            None, what, literal_execute=True
+        )  # an index of some records needs the name itself
+        query = sa.select(records.c.body).where(records.c.what == named)
+        with database.reading(self.engine) as connection:
+            found = connection.scalars(query.order_by(records.c.number.desc()).limit(limit))
+            return [json.loads(body) for body in found]
+
     def is_recorded(self, id: str) -> bool:
         with database.reading(self.engine) as connection:
             return (
@@ -143,8 +154,7 @@ class Workspace:
     def list(self, *, search: str = "", kind: str = "", limit: int = 20) -> list[Listed]:
         """The newest creations first; of ``kind``, and with all the words of ``search``, or, where it stands in quotes,
         with just that."""
-        if not 1 <= limit <= MOST:
-            raise UserError(f"limit is {limit}; give 1 to {MOST}", f"limit 为 {limit}；请给 1 到 {MOST}")
+        _check_limit(limit)
         query = found_by.query(search, kind, limit, self.engine.dialect.name)
         with database.reading(self.engine) as connection:
             return [Listed(*row) for row in connection.execute(query)]
@@ -227,6 +237,11 @@ class Workspace:
                     rest.unlink()
             return published
         return False  # its process is at work
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MOST:
+        raise UserError(f"limit is {limit}; give 1 to {MOST}", f"limit 为 {limit}；请给 1 到 {MOST}")
 
 
 def beside(path: Path, id: str) -> Path:

@@ -1,6 +1,7 @@
 """The one door out: everything that a user keeps leaves through :func:`publish`, marked, signed, checked and recorded.
 
-In order: the gate that looks for copies of training items, the visible mark by policy, the unseen mark, encoding, the label, the credential, reading all of it back, and
+In order: the safety gate, the gate that looks for copies of training items, the visible mark by policy, the unseen mark,
+encoding, the label, the credential, reading all of it back, and
 then, in one stroke, the file's name and its record. Whatever fails leaves neither file nor record.
 """
 
@@ -10,7 +11,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ from luoxia.provenance.label import Label
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.workspace import content as contents
-from luoxia.workspace import encoding, memorisation
+from luoxia.workspace import encoding, gates, memorisation
 from luoxia.workspace.creation import Creation, now
 from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.history import Workspace, beside, staged
@@ -88,12 +89,14 @@ def publish(
     chosen = policy.load()
     suffix = (path.suffix if path else suffix).lower()
     with _opened(workspace) as place:
+        gate = gates.Gate(content, made_from, chosen, place)
+        content = gate.content
         id = id or place.new_id()
         judged = _judged(content, made_from, chosen, place)
         warnings = tuple(filter(None, [chosen.warning, *(one.text for one in judged.near[:TOLD])]))
         if not suffix:
             assert isinstance(content, str)
-            creation = _creation(id, content, made_from, judged)
+            creation = _creation(id, content, made_from, gate.judged(), judged)
             place.record(creation)
             return Published(
                 creation,
@@ -109,13 +112,14 @@ def publish(
             lasting = _lasting(marked, suffix, chosen)
             if lasting is False:
                 warnings = (*warnings, UNMARKED)
+            gate.judged()  # before anything is written
             encoding.write(marked, file)
             if chosen.embeds:
                 carriers.write(file, chosen.label(id))
                 if credential.signs(file):
                     credential.sign(file, _claim(id, made_from, judged, title, tuple(parents)), keys.signer())
                 _read_back(file, id, chosen, lasting=lasting is True)
-            creation = _creation(id, content, made_from, judged, _settled(file), path)
+            creation = _creation(id, content, made_from, gate.judged(), judged, _settled(file), path)
             if path is None:
                 data = file.read_bytes()
                 place.record(creation)
@@ -129,6 +133,7 @@ def _creation(
     id: str,
     content: Content,
     made_from: MadeFrom,
+    safe: Mapping[str, gates.Score],
     judged: Judgement,
     digest: str = "",
     path: Path | None = None,
@@ -142,6 +147,7 @@ def _creation(
         file_sha256=digest,
         path=str(path.absolute()) if path else "",
         sketch="" if film else contents.sketch(content),
+        judged=safe,
         memorisation=judged.to_json(),
     )
 

@@ -6,9 +6,10 @@ and :mod:`luoxia.workspace.chain` checks that they do.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
+REFUSED = text("what = 'refused'")
 
 records = Table(
     "records",
@@ -19,6 +20,7 @@ records = Table(
     Column("body", Text, nullable=False),  # canonical JSON
     Column("before", String(64), nullable=False),  # the hash of the record before it
     Column("hash", String(64), nullable=False),
+    Index("refusals", "number", sqlite_where=REFUSED, postgresql_where=REFUSED),
 )
 
 creations = Table(

@@ -39,8 +39,10 @@ def test_the_list(run, default_model_here) -> None:
         ["avatars-64", "pictures", "6.53", "MB", "Apache-2.0", "yes"],
         ["face-detector", "faces", "677", "kB", "Apache-2.0", "yes"],
         ["face-landmarks", "faces", "1.24", "MB", "Apache-2.0", "yes"],
+        ["picture-gate", "gate", "11.8", "MB", "BSD-2-Clause", "yes"],
+        ["prompt-gate", "gate", "547", "kB", "Apache-2.0", "yes"],
     ]
-    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "faces", "faces"]
+    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "faces", "faces", "gate", "gate"]
     assert len({line.index(word, 20) for line, word in zip([heading, *rows], kinds, strict=True)}) == 1
 
 
@@ -50,7 +52,7 @@ def test_the_list_in_chinese_is_aligned_too(run, monkeypatch) -> None:
     monkeypatch.setenv("LUOXIA_LANG", "zh")
     heading, *rows = run("models").out.splitlines()
     columns = {cell_len(heading[: heading.index("许可")])} | {
-        cell_len(row[: row.index("Apache")]) for row in rows
+        cell_len(row[: row.index("BSD" if "BSD" in row else "Apache")]) for row in rows
     }
     assert len(columns) == 1
 

@@ -99,6 +99,7 @@ def test_the_command_sets_and_shows(home: Path, capsys: pytest.CaptureFixture[st
         "producer": "001191440300708461136T1XGW3",
         "reason": "",
         "copies": "flag",
+        "gates": {},
     }
     assert "AI-generated" in capsys.readouterr().out
     assert main(["policy", "set", "off"]) == 2

@@ -16,6 +16,7 @@ from luoxia.server.folders import Folders
 from luoxia.server.pictures import image
 from luoxia.server.shelf import Shelf, use_threads
 from luoxia.weights import catalogue
+from luoxia.workspace.gates import admit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +128,7 @@ class Atelier:
 
     def text(self, model: str, what: Wish) -> str | None:
         """What the model is told, None for no caption."""
+        admit(what.prompt, command="draw")
         if not what.prompt.strip() and what.style is None:
             return None
         if what.style is None:

@@ -11,6 +11,7 @@ from luoxia.server.easel import Superseded, SupersededError
 from luoxia.server.folders import Folders
 from luoxia.server.poem.asks import PoemAsk
 from luoxia.server.shelf import Shelf, use_threads
+from luoxia.workspace.gates import admit
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
@@ -53,6 +54,7 @@ class Poets:
         """Poems as they are asked for; :class:`SupersededError` as soon as nobody waits for them."""
         from luoxia.generate.verse_order import VerseOrder
 
+        admit(ask.theme, ask.acrostic, command="poem")
         told = ask.model_dump(exclude={"model", "count"})
         order = VerseOrder(n=ask.count, **told)
         model, shape = self.model(ask.model), order.shape

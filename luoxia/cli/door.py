@@ -79,6 +79,28 @@ def leave_text(text: str, made_from: MadeFrom, out: Path | None) -> None:
     tell(f"{out}: {len(text):,} characters, {creation.id}", f"{out}：{len(text):,} 个字符，{creation.id}")
 
 
+def leave_made(made_from: MadeFrom, out: Path, *, later: bool) -> None:
+    """Make it by its maker, with a bar of what is done, and let it out; or have that done by a worker."""
+    if later:
+        leave_later(made_from, out)
+        return
+    from luoxia.core.progress import counter
+    from luoxia.workspace import makers
+    from luoxia.workspace.encoding import Film
+
+    with counter(str(out)) as watch:
+        made = makers.maker_of(made_from)(made_from, watch)
+    if isinstance(made, Film):
+        creation = leave(made, made_from, out)
+        tell(
+            f"{out}: {made.rate:g} frames a second, {creation.id}",
+            f"{out}：每秒 {made.rate:g} 帧，{creation.id}",
+        )
+    else:
+        assert not isinstance(made, str | bytes)
+        leave_picture(made, made_from, out)
+
+
 def leave_picture(
     image: Image | Pixels,
     made_from: MadeFrom,

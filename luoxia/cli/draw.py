@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from luoxia.generate.drawing import Drawing, Pictures
 
 MODEL, NEW = "icons-64", "new"
+MOST = 400  # pictures on a sheet of many prompts
 
 
 class WordsFirst(TyperGroup):
@@ -161,13 +162,14 @@ class Order:
         from luoxia.cli.door import leave_later
         from luoxia.cli.drawings import told
 
-        if self.svg or self.each:
-            raise UserError(
-                "--later makes the sheet alone; leave out --svg and --each",
-                "--later 只制作总图；请去掉 --svg 与 --each",
-            )
+        self.refuse_more("--later makes the sheet alone", "--later 只制作总图")
         made_from = told(command, self.asked() | more, self.n, prompt or "", self.seed)
         leave_later(made_from, self.out, parents=parents)
+
+    def refuse_more(self, en: str, zh: str) -> None:
+        """Raise where more than the sheet is asked for, for the reason given."""
+        if self.svg or self.each:
+            raise UserError(f"{en}; leave out --svg and --each", f"{zh}；请去掉 --svg 与 --each")
 
     def styled(self, prompt: str | None) -> str | None:
         """The prompt with the style's word, in the prompt's language."""
@@ -213,6 +215,44 @@ def new(
     drawing = order.opened()
     drawing.prompt(text)  # what is wrong with it is told before anything is drawn
     order.drawn(drawing, functools.partial(drawing.draw, text), text)
+
+
+@app.command(help=say("One sheet of many prompts, a line each.", "许多提示画成一张总图，每行一个提示。"))
+@unfolded
+def sheet(
+    prompts: Annotated[Path, Argument(metavar="FILE", help=say("Of UTF-8 text.", "UTF-8 文本文件。"))],
+    columns: Annotated[int, Option(metavar="N", min=1, help=say("Pictures in a row.", "每行图片数。"))] = 8,
+    order: Order = Order(out=Path("sheet.png")),
+) -> None:
+    from luoxia.cli import inputs
+    from luoxia.cli.door import leave_made
+    from luoxia.core.seeds import checked
+    from luoxia.workspace import makers
+    from luoxia.workspace.asked import Drawn
+
+    order.check()
+    order.refuse_more("a sheet is one picture", "总图只有一张")
+    numbered = enumerate(inputs.contents(prompts).splitlines(), start=1)
+    lines = {number: line.strip() for number, line in numbered if line.strip()}
+    if not 1 <= len(lines) * order.n <= MOST:
+        raise UserError(
+            f"{prompts}: {len(lines)} prompts of {order.n} pictures each; 1 to {MOST} fit on a sheet",
+            f"{prompts}：{len(lines)} 个提示，每个 {order.n} 张；总图可容 1 到 {MOST} 张",
+        )
+    for number, line in lines.items():
+        try:
+            admit(line, command="draw sheet")
+        except UserError as error:
+            raise UserError(
+                f"{prompts}:{number}: {error.text.en}", f"{prompts}:{number}：{error.text.zh}"
+            ) from error
+    text = "\n".join(order.styled(line) or line for line in lines.values())
+    asked = Drawn(**order.asked() | {"n": len(lines) * order.n}, columns=columns)
+    seed = checked(order.seed)
+    made_from = makers.told(
+        "picture", "draw sheet", order.model, asked, clip=order.clip, prompt=text, seed=seed
+    )
+    leave_made(made_from, order.out, later=order.later)
 
 
 @app.command(

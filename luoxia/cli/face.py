@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer import Context, Option
 
 from luoxia.cli import face_edit, options
-from luoxia.cli.door import leave, leave_later, leave_picture
+from luoxia.cli.door import leave_made
 from luoxia.cli.portraits import MODEL, Class, Model, Noise, Out, Scale, Truncation
-from luoxia.cli.words import say, tell
+from luoxia.cli.words import say
 from luoxia.core.errors import UserError
-
-if TYPE_CHECKING:
-    from luoxia.workspace.made_from import MadeFrom
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -53,7 +50,7 @@ def draw(
     asked = Faces(
         model, numbers(seeds, "--seeds"), truncation, class_, _noise(noise), columns, scale, device, threads
     )
-    _leave(makers.told("picture", "face", model, asked), out, later=later)
+    leave_made(makers.told("picture", "face", model, asked), out, later=later)
 
 
 @app.command(help=say("One face's styles on another's.", "将一张脸的样式用于另一张。"))
@@ -93,7 +90,7 @@ def mix(
         device,
         threads,
     )
-    _leave(makers.told("picture", "face mix", model, asked), out, later=later)
+    leave_made(makers.told("picture", "face mix", model, asked), out, later=later)
 
 
 @app.command(help=say("A film from face to face.", "从一张脸渐变到另一张的影片。"))
@@ -148,7 +145,7 @@ def morph(
         device,
         threads,
     )
-    _leave(makers.told("film", "face morph", model, asked), out, later=later)
+    leave_made(makers.told("film", "face morph", model, asked), out, later=later)
 
 
 app.command(help=say("The style that makes a photograph.", "找到生成某张照片的样式。"))(face_edit.invert)
@@ -156,28 +153,6 @@ app.command(help=say("Change a face along named directions.", "沿有名称的�
 app.command(help=say("What can be changed, and how strongly.", "可改变什么，以及强度如何。"))(
     face_edit.directions
 )
-
-
-def _leave(made_from: MadeFrom, out: Path, *, later: bool) -> None:
-    """Make it by its maker, with a bar of what is done, and let it out; or have that done by a worker."""
-    if later:
-        leave_later(made_from, out)
-        return
-    from luoxia.core.progress import counter
-    from luoxia.workspace import makers
-    from luoxia.workspace.encoding import Film
-
-    with counter(str(out)) as watch:
-        made = makers.maker_of(made_from)(made_from, watch)
-    if isinstance(made, Film):
-        creation = leave(made, made_from, out)
-        tell(
-            f"{out}: {made.rate:g} frames a second, {creation.id}",
-            f"{out}：每秒 {made.rate:g} 帧，{creation.id}",
-        )
-    else:
-        assert not isinstance(made, str | bytes)
-        leave_picture(made, made_from, out)
 
 
 def _noise(mode: str) -> str:

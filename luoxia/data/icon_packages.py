@@ -134,7 +134,7 @@ NAMES_SHA256 = "d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a
 def _entry(name: str, package: str, version: str, size: int, sha256: str) -> Entry:
     return Entry(
         id=name,
-        kind="drawings",
+        kind="art",
         title=package,
         summary=Text("Drawings with names.", "带名称的图画。"),
         publisher="npm",

@@ -19,7 +19,7 @@ from luoxia.core.progress import readable_size
 
 CHUNK = 1 << 20  # bytes
 DATA = {
-    "drawings": "icons",
+    "art": "icons",
     "poems": "verse",
     "words": "words",
 }  # kinds that are no models, and the set that is made of them
@@ -41,7 +41,7 @@ class Entry:
     """One model. Its file comes whole from one of ``sources``, or is made of ``parts`` joined in order."""
 
     id: str
-    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws, "verse" writes poems, "gate" refuses; "drawings", "poems" and "words" are data
+    kind: str  # "text" writes, "features" sees, "faces" finds faces, "pictures" draws, "drawings" draws from words, "verse" writes poems, "gate" refuses; "art", "poems" and "words" are data
     title: str
     summary: Text
     publisher: str
@@ -198,6 +198,23 @@ CATALOGUE: dict[str, Entry] = {
         filename="model.safetensors",
         sources=("bundled:avatars-64/model.safetensors",),
     ),
+    "icons-64": Entry(
+        id="icons-64",
+        kind="drawings",
+        title="Icons 64",
+        summary=Text(
+            "Draws icons, emoji and small illustrations from English and Chinese words; trained by Luoxia on art under open "
+            "licences.",
+            "按中英文文字绘制图标、表情与小幅插图；由 Luoxia 用开放许可的图画训练而成。",
+        ),
+        publisher="Luoxia",
+        licence="Apache-2.0",
+        languages=("en", "zh"),
+        size=15_778_656,
+        sha256="9d596aa28b6b0621b72c3587b08c78808e215e309ea0aa89491bc2f4a75941a2",
+        filename="dalle.safetensors",
+        sources=("bundled:icons-64/dalle.safetensors",),
+    ),
     "face-detector": Entry(
         id="face-detector",
         kind="faces",
@@ -258,7 +275,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="Apache-2.0",
         languages=("en", "zh"),
         size=547_280,
-        sha256="7480464ee439437e2c3b225d6d0e5e432814f36c80379995d22bee9492e8abe0",
+        sha256="d0c0e7f61920d7d376de1966c0d4d9caa0139057da30216cf7fe5c2b9d1bb294",
         filename="model.safetensors",
         sources=("bundled:prompt-gate/model.safetensors",),
     ),

@@ -40,7 +40,7 @@ class Writing:
 
 @dataclass(frozen=True)
 class Drawn:
-    """``n`` pictures of a prompt on one sheet, ``columns`` in a row with white gaps of ``gap`` pixels, each ``size`` pixels
+    """``n`` pictures of a prompt, or as many of each of its lines, on one sheet, ``columns`` in a row with white gaps of ``gap`` pixels, each ``size`` pixels
     or as large as the model draws; or ``one`` of them, counted from 0, by itself. ``clip`` names a model that ranks in the
     place of the model's own."""
 

@@ -33,6 +33,7 @@ from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
+    from luoxia.generate.drawing import Drawing
     from luoxia.generate.verse_order import Verse
 
 Watch = Callable[[int, int], None]  # hears how many of how many steps are done
@@ -76,7 +77,6 @@ def write(made_from: MadeFrom, watch: Watch = nothing) -> str:
 
 def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
     asked = ASKED[made_from.command](**made_from.parameters)
-    from luoxia.core.images import grid
     from luoxia.generate.codes import Knobs
     from luoxia.generate.drawing import Drawing
 
@@ -103,6 +103,28 @@ def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
     else:
         made = drawing.draw(made_from.prompt, **options)
     drawn = made.pixels if asked.one is None else made.pixels[[asked.one]]
+    return _sheet(drawing, drawn, asked)
+
+
+def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
+    asked, prompts = Drawn(**made_from.parameters), made_from.prompt.splitlines()
+    from luoxia.generate.codes import Knobs
+    from luoxia.generate.drawing import Drawing
+
+    drawing, drawn = Drawing.open(asked.model, _runtime(asked), clip=asked.clip), []
+    knobs = Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p)
+    for prompt in prompts:
+        made = drawing.draw(
+            prompt, asked.n // len(prompts), seed=made_from.seed, knobs=knobs, candidates=asked.candidates
+        )
+        drawn.append(made.pixels)
+        watch(len(drawn), len(prompts))
+    return _sheet(drawing, np.concatenate(drawn), asked)
+
+
+def _sheet(drawing: Drawing, drawn: np.ndarray, asked: Drawn) -> np.ndarray:
+    from luoxia.core.images import grid
+
     pixels = drawn if asked.size in (None, drawing.size) else drawing.enlarged(drawn, asked.size)
     return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
 
@@ -186,6 +208,7 @@ class Maker(Protocol):
 MAKERS: dict[str, Maker] = {
     "write": write,
     "draw": draw,
+    "draw sheet": draw_sheet,
     "draw complete": draw,
     "draw vary": draw,
     "face": face,
@@ -197,6 +220,7 @@ MAKERS: dict[str, Maker] = {
 ASKED: dict[str, Any] = {
     "write": Writing,
     "draw": Drawn,
+    "draw sheet": Drawn,
     "draw complete": Redrawn,
     "draw vary": Redrawn,
     "face": Faces,

@@ -11,6 +11,9 @@ from luoxia.provenance import policy
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.weights.catalogue import place
+from luoxia.workspace.history import Workspace
+from luoxia.workspace.replay import replay
+from luoxia.workspace.sheets import Layout, layout
 
 TINY = ("--model", "tiny", "--threads", "1")
 
@@ -169,3 +172,31 @@ def test_emoji_and_other_scripts_are_drawn(run) -> None:
     outcome = run("draw", "кошка", *TINY)
     assert outcome.code == 0
     assert "hardly understands" in outcome.err
+
+
+def test_a_sheet_of_many_prompts(run) -> None:
+    prompts = Path("prompts.txt")
+    prompts.write_text("a red square 1\n\n一个红色方块 \na red square 2\n", encoding="utf-8")
+    asked = ("--columns", "4", "--seed", "3", *TINY)
+    assert run("draw", "sheet", "prompts.txt", *asked, "-o", "sheet.png").code == 0
+    assert run("draw", "a red square 2", "--seed", "3", *TINY, "-o", "one.png").code == 0
+    assert np.array_equal(tiles("sheet.png", 3)[2], tiles("one.png", 1)[0])
+    with Workspace() as workspace:
+        told = workspace.find(workspace.list(search="方块")[0].id)
+    assert told.made_from.prompt == "a red square 1\n一个红色方块\na red square 2"
+    assert layout(told.made_from.parameters) == Layout(3, 3, 8)
+    assert replay(told).outcome == "identical"
+
+
+def test_what_is_wrong_with_a_sheet_is_told_with_its_line(run) -> None:
+    policy.save(Policy())
+    prompts = Path("prompts.txt")
+    for text, said in (
+        ("a cup\ndraw a nude woman\n", "prompts.txt:2: the prompt is refused"),
+        ("\n", "prompts.txt: 0 prompts of 1 pictures each"),
+        ("a cup\n" * 500, "1 to 400 fit on a sheet"),
+    ):
+        prompts.write_text(text, encoding="utf-8")
+        refused = run("draw", "sheet", "prompts.txt", *TINY)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+    assert "leave out --svg" in run("draw", "sheet", "prompts.txt", "--svg", *TINY).err

@@ -37,12 +37,13 @@ def test_the_list(run, default_model_here) -> None:
         [SEES, "features", "18.8", "MB", "Apache-2.0", "no"],
         ["faces-64", "pictures", "6.39", "MB", "Apache-2.0", "yes"],
         ["avatars-64", "pictures", "6.53", "MB", "Apache-2.0", "yes"],
+        ["icons-64", "drawings", "15.8", "MB", "Apache-2.0", "yes"],
         ["face-detector", "faces", "677", "kB", "Apache-2.0", "yes"],
         ["face-landmarks", "faces", "1.24", "MB", "Apache-2.0", "yes"],
         ["picture-gate", "gate", "11.8", "MB", "BSD-2-Clause", "yes"],
         ["prompt-gate", "gate", "547", "kB", "Apache-2.0", "yes"],
     ]
-    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "faces", "faces", "gate", "gate"]
+    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "drawings", "faces", "faces", "gate", "gate"]
     assert len({line.index(word, 20) for line, word in zip([heading, *rows], kinds, strict=True)}) == 1
 
 

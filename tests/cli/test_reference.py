@@ -56,6 +56,7 @@ def test_every_command_is_in_it() -> None:
             "luoxia models card",
             "luoxia models path",
             "luoxia draw new",
+            "luoxia draw sheet",
             "luoxia draw complete",
             "luoxia draw vary",
             "luoxia face mix",

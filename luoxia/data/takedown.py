@@ -19,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from luoxia.core.errors import UserError
+from luoxia.core.errors import UserError, unreadable
 from luoxia.core.folder import home, put_in_place
 from luoxia.data import opt_out, prepared, tokens
 from luoxia.data.decoding import UndecodableError, decode, fit
@@ -180,8 +180,8 @@ def _picture(item: str, folder: Path, images: ImageSet) -> Found:
     elif re.fullmatch(r"[0-9a-fA-F]{64}", item):
         wanted = f"pixels:{item.lower()}"
         place = next((i for i, one in enumerate(images.images) if opt_out.of_pixels(one) == wanted), -1)
-    elif Path(item).is_file():
-        place, off = _shown(Path(item), images)
+    elif (path := _file(item)) is not None:
+        place, off = _shown(path, images)
     if place < 0:
         before = {opt_out.of_name(images.name, item), f"pixels:{item.lower()}"} & opt_out.listed()
         raise (_gone if before else _none)(item, images.name)
@@ -196,12 +196,27 @@ def _picture(item: str, folder: Path, images: ImageSet) -> Found:
     return Found(folder, images.name, number, place, name, tuple(keys), digests, off)
 
 
-def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
-    """The place of the picture that a file shows, as it was cut and scaled, and how far they are apart."""
+def _file(item: str) -> Path | None:
+    """The file that an item is given by, if it is one."""
+    try:
+        return Path(item) if Path(item).is_file() else None
+    except OSError:  # too long for a path
+        return None
+
+
+def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path} is larger than 256 MB", f"{path} 大于 256 MB")
-        seen = fit(decode(path.read_bytes()).image, images.size).astype(np.int16)
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
+    """The place of the picture that a file shows, as it was cut and scaled, and how far they are apart."""
+    try:
+        seen = fit(decode(_bytes(path)).image, images.size).astype(np.int16)
     except UndecodableError as error:
         raise UserError(f"{path}: {error.text.en}", f"{path}：{error.text.zh}") from error
     best, least = -1, ALIKE
@@ -215,7 +230,8 @@ def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
 def _document(item: str, corpus: TokenSet) -> Found:
     digests = (*map(str, corpus.facts.get("earlier", ())), corpus.digest)
     number = int(item.removeprefix("#")) if re.fullmatch(r"#?\d{1,9}", item) else None
-    key = opt_out.of_text(Path(item).read_bytes().strip()) if Path(item).is_file() else f"text:{item.lower()}"
+    path = _file(item)
+    key = f"text:{item.lower()}" if path is None else opt_out.of_text(_bytes(path).strip())
     for place, (called, text) in enumerate(_texts(corpus)):
         mine = opt_out.of_text(text)
         if (called == number) if number is not None else (mine == key):

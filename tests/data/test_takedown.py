@@ -176,11 +176,20 @@ def test_a_built_in_set_is_drawn_without_it(home: Path) -> None:
 def test_bad_items_and_lists_are_told(stored: Path, tmp_path: Path, home: Path) -> None:
     Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
     (tmp_path / "none.png").write_bytes(b"no picture")
-    for item in ("99", "nobody.png", "f" * 64, str(tmp_path / "red.png"), str(tmp_path / "none.png")):
+    for item in (
+        "99",
+        "nobody.png",
+        "x" * 5_000,
+        "f" * 64,
+        str(tmp_path / "red.png"),
+        str(tmp_path / "none.png"),
+    ):
         with pytest.raises(UserError):
             takedown.find(item, stored)
     with pytest.raises(UserError, match="no prepared set"):
         takedown.folders(str(tmp_path / "nothing"))
+    opt_out.note("p", "a name\u2028in two lines\x85", ["name:p:x\u2028"], "2026")
+    assert opt_out.listed() == {"name:p:x\u2028"}
     opt_out.place().write_text("{")
     with pytest.raises(UserError, match="taken down"):
         prepare.prepare(str(tmp_path / "photos"), tmp_path / "x.data")

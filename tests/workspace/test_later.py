@@ -73,7 +73,7 @@ def test_the_record_tells_the_weights_that_made_it(home: Path, monkeypatch: pyte
     tiny_faces.keep("tiny", made=tiny_faces.third()).rename(home / "runs" / "tiny")  # trained anew meanwhile
     monkeypatch.chdir("/")  # where the worker is
     with Workspace() as workspace:
-        later.make(workspace, asked, job(asked).asked, lambda _done, _total: None)
+        later.make(workspace, asked, job(asked).asked, makers.nothing)
         made = workspace.find(asked)
     assert made.made_from.models == makers.told("picture", "face", str(home / "runs/tiny"), {}).models
     assert made.made_from.models[0].sha256 != job(asked).asked["made_from"]["models"][0]["sha256"]

@@ -66,8 +66,12 @@ def jobs(
     )
     print_table([heading, *map(_row, listed)])
     waited = (datetime.now(UTC) - timedelta(seconds=STARTS)).isoformat()
-    if any(job.state == "waiting" and job.made < waited for job in listed) and not at_work():
-        tell("no worker is at work; `luoxia jobs work` begins one", "没有工作进程；`luoxia jobs work` 可启动")
+    # One that is running without a worker was left by one that was killed.
+    if any(job.state in ("waiting", "running") and job.made < waited for job in listed) and not at_work():
+        tell(
+            "no worker is at work here; `luoxia jobs work` begins one",
+            "本机没有工作进程；`luoxia jobs work` 可启动",
+        )
 
 
 @app.command(help=say("Have a job stop, or not begin.", "停止任务，或使其不再开始。"))

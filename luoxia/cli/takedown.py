@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from luoxia.cli.history import opened, printable
 from luoxia.cli.words import say, tell
+
+if TYPE_CHECKING:
+    from luoxia.data.takedown import Found
 
 SHOWN = 20  # of a list
 
@@ -48,8 +53,7 @@ def takedown(
     if not places:
         raise UserError(f"{data} has not been drawn here", f"本机尚未绘制 {data}")
     with opened() as workspace:
-        for folder in places:
-            found = sets.find(item, folder)
+        for found in _in(places, item):
             off = (
                 say(f", {found.off:.1f} grey levels off", f"，相差 {found.off:.1f} 灰度级")
                 if found.off
@@ -57,8 +61,8 @@ def takedown(
             )
             print(
                 say(
-                    f"{folder}: item {printable(found.item)}{off}",
-                    f"{folder}：第 {printable(found.item)} 项{off}",
+                    f"{found.folder}: item {printable(found.item)}{off}",
+                    f"{found.folder}：第 {printable(found.item)} 项{off}",
                 )
             )
             told = take_down(workspace, found, reason) if yes else descent(workspace, found)
@@ -76,6 +80,21 @@ def takedown(
         f"{data} -o runs/NEW, then remove the old ones.",
         f"模型权重仍保留所学内容，须重新训练：luoxia train 配方 --data {data} -o runs/新，然后删除旧模型。",
     )
+
+
+def _in(places: Iterable[Path], item: str) -> list[Found]:
+    """The item in each folder that still has it: the command may have been interrupted between two of them."""
+    from luoxia.data.takedown import GoneError, find
+
+    found, gone = [], None
+    for folder in places:
+        try:
+            found.append(find(item, folder))
+        except GoneError as error:
+            gone = error
+    if gone and not found:
+        raise gone
+    return found
 
 
 def _list(title: str, names: tuple[str, ...]) -> None:

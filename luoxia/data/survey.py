@@ -59,8 +59,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that was not kept; ``kind`` is "broken", "small", "copy", "table", "no caption", "taken down", or what a portrait was refused for, ``twin`` the
-    kept picture it repeats, ``look`` (3, H, W) uint8 what a refused picture looks like."""
+    """A file that was not kept; ``kind`` is "broken", "small", "copy", "table", "no caption", "taken down", or what a
+    portrait was refused for, ``twin`` the kept picture it repeats, ``look`` (3, H, W) uint8 what a refused picture looks like."""
 
     name: str
     kind: str

@@ -1,11 +1,13 @@
 """An item goes out of a prepared set of pictures or texts, and the set is put in its place whole or not at all.
 
 The set without the item is laid down complete beside it as ``NAME.taken-down``, then the two change places by two renames; a
-kill between them leaves both, and :func:`mend` finishes what was begun.
+kill between them leaves both, and :func:`mend` finishes what was begun. Items keep their numbers when others go.
 """
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 import re
 import shutil
@@ -17,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from luoxia.core.errors import UserError
+from luoxia.core.errors import UserError, unreadable
 from luoxia.core.folder import home, put_in_place
 from luoxia.data import opt_out, prepared, tokens
 from luoxia.data.decoding import UndecodableError, decode, fit
@@ -26,7 +28,12 @@ from luoxia.data.tokens import TokenSet, TokenWriter
 
 CHUNK = 512  # pictures in memory at a time
 ALIKE = 8.0  # grey levels, mean: a file whose nearest picture is farther is none of the set
+REPLACED = ".replaced"  # ends the name of the set as it was
 LARGEST = 256_000_000  # bytes of a file that an item is shown by
+
+
+class GoneError(UserError):
+    """The item was taken down before."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,15 @@ class Found:
 def folders(data: str) -> list[Path]:
     """Where the set ``data`` lies: in that folder, or, of a built-in one, in all sizes that were drawn here."""
     if data in BUILT_IN:
-        found = sorted((home() / "data").glob(f"{data}-*.data"))
-        return [f for f in found if re.fullmatch(rf"{data}-\d+-v\d+\.data", f.name)]
-    path = Path(data)
-    mend(path)
+        own = re.compile(rf"({data}-\d+-v\d+\.data)(\{REPLACED})?")
+        names = {match[1] for f in (home() / "data").glob(f"{data}-*") if (match := own.fullmatch(f.name))}
+        found = [home() / "data" / name for name in sorted(names)]
+        for folder in found:
+            mend(folder)
+        return found
+    path = Path(data).resolve()  # of a link, the folder itself is rewritten
+    if path.name:
+        mend(path)
     if (path / "data.json").is_file() or (path / tokens.FACTS).is_file():
         return [path]
     raise UserError(
@@ -66,7 +78,7 @@ def folders(data: str) -> list[Path]:
 def find(item: str, folder: Path) -> Found:
     """The item of the set in ``folder`` that is given by number, name, SHA-256, or a file that shows or says it.
 
-    Raises :class:`UserError` where there is none, and for one that was taken down before.
+    Raises :class:`UserError` where there is none, :class:`GoneError` for one that was taken down before.
     """
     mend(folder)
     if (folder / tokens.FACTS).is_file():
@@ -77,8 +89,8 @@ def find(item: str, folder: Path) -> Found:
 def remove(found: Found) -> None:
     """Rewrite the set without the item; it stands on the opt-out list already."""
     folder = found.folder
-    with FileLock(home() / "takedown.lock"):
-        mend(folder)
+    with _alone():
+        _mend(folder)
         beside = _beside(folder)
         if (folder / tokens.FACTS).is_file():
             _without_document(tokens.read(folder), found.number, beside)
@@ -91,20 +103,38 @@ def remove(found: Found) -> None:
 
 def mend(folder: Path) -> None:
     """Finish or undo what a kill left of :func:`remove`."""
+    if _rests(folder):
+        with _alone():  # a removal under way is no rest
+            _mend(folder)
+
+
+def _mend(folder: Path) -> None:
     beside, replaced = _beside(folder), _replaced(folder)
     if not folder.exists() and replaced.is_dir():
         put_in_place(beside if beside.is_dir() else replaced, folder)
     if folder.is_dir():
-        for rest in (beside, replaced):
-            if rest.is_dir():
-                shutil.rmtree(rest)
+        for rest in _rests(folder):
+            shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+
+
+def _rests(folder: Path) -> list[Path]:
+    """What lies beside a set while an item goes out of it, and after a kill."""
+    beside = _beside(folder)
+    whole = [path for path in (beside, _replaced(folder), _scratch(beside)) if path.exists()]
+    return whole + list(folder.parent.glob(f"{glob.escape(beside.name)}.{'[0-9a-f]' * 8}.part"))
+
+
+def _alone() -> FileLock:
+    return FileLock(home() / "takedown.lock")
 
 
 def honoured(images: ImageSet, folder: Path) -> ImageSet:
     """The built-in set ``images`` just made, written to ``folder`` without what was taken down of it."""
     name, listed = images.name.rsplit("-", 1)[0], opt_out.listed()
     out = [n for n in range(len(images.images)) if opt_out.of_number(name, n) in listed] if listed else []
-    return without(images, tuple(out), folder) if out else prepared.write(folder, images)
+    made = without(images, tuple(out), folder) if out else prepared.write(folder, images)
+    mend(folder)
+    return made
 
 
 def without(images: ImageSet, numbers: tuple[int, ...], folder: Path) -> ImageSet:
@@ -115,7 +145,7 @@ def without(images: ImageSet, numbers: tuple[int, ...], folder: Path) -> ImageSe
             f"{images.name} would have nothing left to train on: remove the set itself",
             f"{images.name} 将没有可用于训练的内容：请删除整个数据",
         )
-    scratch = folder.with_name(f"{folder.name}.pictures.part")
+    scratch = _scratch(folder)
     scratch.parent.mkdir(parents=True, exist_ok=True)
     try:
         pixels = np.lib.format.open_memmap(scratch, "w+", np.uint8, (len(kept), *images.images.shape[1:]))
@@ -150,14 +180,15 @@ def _picture(item: str, folder: Path, images: ImageSet) -> Found:
     elif re.fullmatch(r"[0-9a-fA-F]{64}", item):
         wanted = f"pixels:{item.lower()}"
         place = next((i for i, one in enumerate(images.images) if opt_out.of_pixels(one) == wanted), -1)
-    elif Path(item).is_file():
-        place, off = _shown(Path(item), images)
+    elif (path := _file(item)) is not None:
+        place, off = _shown(path, images)
     if place < 0:
-        raise _none(item, images.name)
+        before = {opt_out.of_name(images.name, item), f"pixels:{item.lower()}"} & opt_out.listed()
+        raise (_gone if before else _none)(item, images.name)
     number, name = int(numbers[place]), images.items[place] if images.items else ""
     of = images.name.rsplit("-", 1)[0]
     keys = [opt_out.of_pixels(images.images[place])]
-    if of in BUILT_IN:
+    if of in BUILT_IN and folder.parent == home() / "data":
         keys.append(opt_out.of_number(of, number))
     if name:
         keys.append(opt_out.of_name(images.name, name))
@@ -165,12 +196,27 @@ def _picture(item: str, folder: Path, images: ImageSet) -> Found:
     return Found(folder, images.name, number, place, name, tuple(keys), digests, off)
 
 
-def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
-    """The place of the picture that a file shows, as it was cut and scaled, and how far they are apart."""
+def _file(item: str) -> Path | None:
+    """The file that an item is given by, if it is one."""
+    try:
+        return Path(item) if Path(item).is_file() else None
+    except OSError:  # too long for a path
+        return None
+
+
+def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path} is larger than 256 MB", f"{path} 大于 256 MB")
-        seen = fit(decode(path.read_bytes()).image, images.size).astype(np.int16)
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
+    """The place of the picture that a file shows, as it was cut and scaled, and how far they are apart."""
+    try:
+        seen = fit(decode(_bytes(path)).image, images.size).astype(np.int16)
     except UndecodableError as error:
         raise UserError(f"{path}: {error.text.en}", f"{path}：{error.text.zh}") from error
     best, least = -1, ALIKE
@@ -183,22 +229,33 @@ def _shown(path: Path, images: ImageSet) -> tuple[int, float]:
 
 def _document(item: str, corpus: TokenSet) -> Found:
     digests = (*map(str, corpus.facts.get("earlier", ())), corpus.digest)
-    key = opt_out.of_text(Path(item).read_bytes().strip()) if Path(item).is_file() else f"text:{item.lower()}"
-    by_number = re.fullmatch(r"#?\d{1,9}", item)
-    for number, text in _texts(corpus):
+    number = int(item.removeprefix("#")) if re.fullmatch(r"#?\d{1,9}", item) else None
+    path = _file(item)
+    key = f"text:{item.lower()}" if path is None else opt_out.of_text(_bytes(path).strip())
+    for place, (called, text) in enumerate(_texts(corpus)):
         mine = opt_out.of_text(text)
-        if (number == int(item.removeprefix("#"))) if by_number else (mine == key):
-            return Found(corpus.folder, corpus.name, number, number, "", (mine,), digests)
-    raise _none(item, corpus.name)
+        if (called == number) if number is not None else (mine == key):
+            return Found(corpus.folder, corpus.name, called, place, "", (mine,), digests)
+    before = number in _taken_down(corpus) if number is not None else key in opt_out.listed()
+    raise (_gone if before else _none)(item, corpus.name)
+
+
+def _taken_down(corpus: TokenSet) -> list[int]:
+    return sorted(map(int, corpus.facts.get("taken_down", ())))
+
+
+def _numbers(corpus: TokenSet) -> Iterator[int]:
+    """What each document is called by: its place when the corpus was made, those to train on first."""
+    gone = set(_taken_down(corpus))
+    return (number for number in itertools.count() if number not in gone)
 
 
 def _texts(corpus: TokenSet) -> Iterator[tuple[int, bytes]]:
-    """Documents by number, those to train on first, as bytes of UTF-8."""
-    tokenizer, number = corpus.tokenizer(), 0
+    """Documents by number, as bytes of UTF-8."""
+    tokenizer, numbers = corpus.tokenizer(), _numbers(corpus)
     for split in (corpus.train, corpus.held_out):
         for ids in _documents(split):
-            yield number, tokenizer.decode(ids.tolist()).encode()
-            number += 1
+            yield next(numbers), tokenizer.decode(ids.tolist()).encode()
 
 
 def _documents(split: tokens.Split) -> Iterator[NDArray[np.int64]]:
@@ -213,20 +270,20 @@ def _without_document(corpus: TokenSet, number: int, folder: Path) -> None:
     with TokenWriter(
         folder, corpus.tokenizer(), name=corpus.name, tokenizer_name=str(told["tokenizer"].get("name", ""))
     ) as writer:
-        at = 0
+        numbers = _numbers(corpus)
         for split, held_out in ((corpus.train, False), (corpus.held_out, True)):
             bounds = np.append(split.documents[:, 1], split.bytes)
             for ids, size in zip(_documents(split), np.diff(bounds).tolist(), strict=True):
-                if at != number:
+                if next(numbers) != number:
                     writer.add(ids, size, held_out=held_out)
-                at += 1
         if not writer.counts["train"]["documents"]:
             raise UserError(
                 f"{corpus.name} would have nothing left to train on: remove the set itself",
                 f"{corpus.name} 将没有可用于训练的内容：请删除整个数据",
             )
         earlier = [*told.get("earlier", ()), corpus.digest]
-        writer.finish(licence=corpus.licence, earlier=earlier, **kept)
+        gone = sorted({*_taken_down(corpus), number})
+        writer.finish(licence=corpus.licence, taken_down=gone, earlier=earlier, **kept)
 
 
 def _beside(folder: Path) -> Path:
@@ -234,11 +291,15 @@ def _beside(folder: Path) -> Path:
 
 
 def _replaced(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.replaced")
+    return folder.with_name(f"{folder.name}{REPLACED}")
+
+
+def _scratch(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.pictures.part")
 
 
 def _gone(item: str, data: str) -> UserError:
-    return UserError(f"{item} was taken down from {data} before", f"{item} 此前已从 {data} 下架")
+    return GoneError(f"{item[:200]} was taken down from {data} before", f"{item[:200]} 此前已从 {data} 下架")
 
 
 def _none(item: str, data: str) -> UserError:

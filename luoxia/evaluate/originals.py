@@ -168,8 +168,18 @@ def read(folder: Path) -> Originals | None:
             raise ValueError("its parts do not fit together")
         if arrays["sources"].min() < 0 or arrays["sources"].max() >= len(known):
             raise ValueError("an item is of no source")
+        if arrays["bounds"].min() <= 0:
+            raise ValueError("its bounds are none")
         return Originals(**arrays, told=told)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        SafetensorError,
+        RecursionError,
+    ) as error:
         raise MalformedFileError(
             f"{path} is no whole index of training pictures: {error}",
             f"{path} 不是完整的训练图片索引：{error}",
@@ -198,7 +208,7 @@ def build(images: ImageSet) -> Originals | None:
     sources, lines = sources_of(images)
     made = Originals(
         np.empty((0, LOOKS * KEPT), np.int8), images.numbers[train].astype(np.int32), sources[train], mean, basis, scale,
-        np.ones(LOOKS, np.float32), {"data": images.name, "digest": images.digest, "sources": lines},
+        np.full(LOOKS, FARTHEST, np.float32), {"data": images.name, "digest": images.digest, "sources": lines},
     )  # fmt: skip
     codes = [_coded(made, images.images[train[i : i + 1024]]) for i in range(0, len(train), 1024)]
     whole = replace(made, codes=np.concatenate(codes))
@@ -225,7 +235,7 @@ def _bounded(made: Originals, images: ImageSet, unseen: NDArray[np.int64]) -> Or
         scores.append(s[new])
     left = np.concatenate(scores)
     if not len(left):
-        return made  # nothing was unseen: bounds of 1 flag what is nearer than any neighbour
+        return made  # nothing was unseen, and the bounds stay at their widest
     bounds = np.quantile(left, FALSE / LOOKS, axis=0).astype(np.float32)
     told = made.told | {"unseen": len(unseen), "shown_again": again, "false": FALSE}
     return replace(made, bounds=bounds.clip(NEAREST, FARTHEST), told=told)

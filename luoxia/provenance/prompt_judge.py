@@ -7,8 +7,7 @@ Vectors with Subword Information*, 2017); five neighbouring tokens are seen toge
     h_t = relu(A [x_{t-2}; ...; x_{t+2}] + a),    p_c = sigmoid(w_c . max_t h_t + b_c).
 
 A long prompt is judged in windows of 64 and of 16 tokens that overlap by half, and the highest p_c counts, so that what is
-harmless around it hides less. NumPy alone: a prompt of a
-hundred words takes about a millisecond.
+harmless around it hides less. NumPy alone: a prompt of a hundred words takes about a millisecond.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ _INSTEAD = str.maketrans("0134579@$!", "oieastg" + "asi")
 _SPELT = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[ .\-_*·][a-z0-9]){2,}(?![a-z0-9])")
 _HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _APART = re.compile(rf"(?<=[{_HAN}])[ .\-_*·|/]+(?=[{_HAN}])")
-_MIXED = re.compile(r"[a-z0-9@$!]*[a-z][a-z0-9@$!]*")
+_MIXED = re.compile(r"[a-z0-9@$!]+")
+_LETTER = re.compile(r"[a-z]")
 _DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
 _TOKEN = re.compile(rf"[{_HAN}]|[^\W\d_{_HAN}]+|\d+")
 
@@ -38,8 +39,13 @@ def plain(text: str) -> str:
     said = "".join(seen).translate(_ALIKE)
     said = _SPELT.sub(lambda found: re.sub(r"[^a-z0-9]", "", found[0]), said)
     said = _APART.sub("", said)
-    said = _MIXED.sub(lambda found: found[0].rstrip("!").translate(_INSTEAD), said)
+    said = _MIXED.sub(lambda found: _meant(found[0]), said)
     return _DRAWN_OUT.sub(r"\1", said)
+
+
+def _meant(run: str) -> str:
+    """A word with the letters that its digits and signs stand for; a run without a letter is none, and stays."""
+    return run.rstrip("!").translate(_INSTEAD) if _LETTER.search(run) else run
 
 
 def tokens(text: str) -> list[str]:

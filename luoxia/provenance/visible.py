@@ -51,8 +51,8 @@ def mark(pixels: Pixels, text: str, place: Place | None = None, *, below: bool =
 
     ``pixels`` is uint8 (H, W, 3) or (H, W, 4), ``place`` (left, top, right, bottom) in pixels, a zone kept free for the
     mark. The result has the same shape, but for those ``below`` which the mark goes, and for pictures with a side under
-    256 pixels: they come back higher, with a strip. Raises :class:`UserError` where the words do not fit at the size they must have, and for characters
-    that the font does not have.
+    256 pixels: they come back higher, with a strip. Raises :class:`UserError` where the words do not fit at the size they
+    must have, and for characters that the font does not have.
     """
     height, width = pixels.shape[:2]
     if below or (min(height, width) < SMALL and place is None):

@@ -6,17 +6,15 @@ in a line, and the refusal is recorded. Nothing is changed: a prompt that passes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luoxia.core.errors import RefusedError, UserError
-from luoxia.core.images import GAP
 from luoxia.core.language import Text
 from luoxia.provenance import policy
 from luoxia.provenance.policy import Policy
@@ -24,6 +22,7 @@ from luoxia.workspace.creation import LARGEST
 from luoxia.workspace.encoding import Content, Film, Pixels
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.made_from import MadeFrom
+from luoxia.workspace.sheets import cells
 
 if TYPE_CHECKING:
     from luoxia.provenance.picture_judge import PictureJudge
@@ -87,7 +86,7 @@ class Gate:
         if isinstance(content, Film):
             self.content = content.watched(self._watch)
         elif isinstance(content, np.ndarray):
-            self._coming = _pictures().judging([content, *cells(content, made_from.parameters)])
+            self._coming = _pictures().judging([content, *chosen_cells(content, made_from.parameters)])
 
     def judged(self) -> dict[str, Score]:
         """What :attr:`Creation.judged` says; of a film once its frames have been gone through. Raises
@@ -159,25 +158,10 @@ def _decide(
     )
 
 
-def cells(sheet: Pixels, parameters: Mapping[str, Any]) -> list[Pixels]:
-    """The square pictures of a sheet by :func:`luoxia.core.images.grid`, evenly chosen where there are more than
-    :data:`CELLS`; none of a picture that is no sheet of so many columns as its parameters say, or fewer."""
-    asked, gap = parameters.get("columns"), parameters.get("gap", GAP)
-    if not (isinstance(asked, int) and isinstance(gap, int) and 0 <= gap < 256):
-        return []
-    height, width = sheet.shape[:2]
-    for columns in range(min(asked, width), 0, -1):
-        side, rest = divmod(width + gap, columns)
-        if not rest and side > gap and not (height + gap) % side:
-            found = list(_squares(sheet, side, gap))
-            return found[:: -(-len(found) // CELLS)] if len(found) > 1 else []
-    return []
-
-
-def _squares(sheet: Pixels, side: int, gap: int) -> Iterator[NDArray[np.uint8]]:
-    for top in range(0, sheet.shape[0], side):
-        for left in range(0, sheet.shape[1], side):
-            yield sheet[top : top + side - gap, left : left + side - gap]
+def chosen_cells(sheet: Pixels, parameters: Mapping[str, Any]) -> list[Pixels]:
+    """Up to :data:`CELLS` of the pictures on a sheet, evenly chosen; none of a single picture."""
+    found = cells(sheet, parameters)
+    return found[:: -(-len(found) // CELLS)] if len(found) > 1 else []
 
 
 def refusals(workspace: Workspace, limit: int = 20) -> list[Refusal]:

@@ -54,8 +54,11 @@ def folder_of(model: str) -> Path | None:
 
 def folder_of_used(model: ModelUsed) -> Path | None:
     """Where a model lies that took part in something: its run's folder, or what its id names."""
-    if model.run and (Path(model.run) / RECIPE).is_file():
-        return Path(model.run)
+    run = Path(model.run)
+    if (
+        run.is_absolute() and (run / RECIPE).is_file()
+    ):  # one known by name alone is not the folder of that name here
+        return run
     return folder_of(model.id)
 
 

@@ -1,7 +1,8 @@
 """What makes content again from its record: the public functions of ``luoxia.generate``, one maker a command.
 
 A maker takes :class:`MadeFrom` to content before any mark or label: a text, the pixels (H, W, 3) of a sheet, or a film, and
-tells ``watch`` how far it is. Whoever makes something the first time may do so through it too. PyTorch comes in with the first of them.
+tells ``watch`` how far it is. Whoever makes something the first time may do so through it too. PyTorch comes in with the
+first of them.
 """
 
 from __future__ import annotations
@@ -249,8 +250,8 @@ def told(
 
 
 def models_of(command: str, model: str, clip: str | None = None) -> tuple[ModelUsed, ...]:
-    """The models that take part when ``command``, or one that begins with it, makes something by the model of that name, with the SHA-256 of their
-    weights as they lie here now. Raises :class:`UserError` where one is not here."""
+    """The models that take part when ``command``, or one that begins with it, makes something by the model of that name,
+    with the SHA-256 of their weights as they lie here now. Raises :class:`UserError` where one is not here."""
     return _MODELS[command.split()[0]](model, clip)
 
 

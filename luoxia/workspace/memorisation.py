@@ -134,17 +134,8 @@ def _pictures(sheet: NDArray[np.uint8], made_from: MadeFrom, folder: Path) -> li
             whose = attributed(one.source)
             what = "the picture" if len(pictures) == 1 else f"picture {number + 1}"
             item = f"picture {one.item}"
-            found.append(
-                Near(
-                    what,
-                    index.told["data"],
-                    item,
-                    one.source,
-                    whose.licence,
-                    whose.author,
-                    round(one.score, 3),
-                )
-            )
+            data, score = str(index.told.get("data", "?")), round(one.score, 3)
+            found.append(Near(what, data, item, one.source[:600], whose.licence, whose.author, score))
     return found
 
 
@@ -184,18 +175,8 @@ def _poems(text: str, folder: Path | None) -> list[Near] | str:
             one = here.nearest("".join(lines))
             if one is not None and any(line in one.run for line in lines if len(line) >= 5):
                 item = f"《{one.title}》"
-                found.append(
-                    Near(
-                        what,
-                        "verse",
-                        item,
-                        package.LICENCE,
-                        licence,
-                        one.author,
-                        float(len(one.run)),
-                        one.run,
-                    )
-                )
+                length = float(len(one.run))
+                found.append(Near(what, "verse", item, package.LICENCE, licence, one.author, length, one.run))
         elif index is not None:
             again = [line for line in lines if line in index]
             if len(again) >= AGAIN:

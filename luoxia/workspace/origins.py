@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +35,14 @@ def insert(connection: sa.Connection, creation: Creation) -> None:
         connection.execute(creation_models.insert(), row)
 
 
-def descendants(connection: sa.Connection, dataset: str) -> tuple[list[str], list[str]]:
-    """Ids of the models that learned from a data set of that name, and of the creations that they took part in."""
+def descendants(connection: sa.Connection, digests: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Ids of the models that learned from a data set with one of those digests, and of the creations that they took part in."""
     learned = models.join(model_datasets).join(datasets)
-    of = sa.select(models.c.number, models.c.id).select_from(learned).where(datasets.c.name == dataset)
+    of = (
+        sa.select(models.c.number, models.c.id)
+        .select_from(learned)
+        .where(datasets.c.sha256.in_(list(digests)))
+    )
     found = connection.execute(of).all()
     made = (
         sa.select(creations.c.id)

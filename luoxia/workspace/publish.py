@@ -1,8 +1,8 @@
 """The one door out: everything that a user keeps leaves through :func:`publish`, marked, signed, checked and recorded.
 
 In order: the safety gate, the gate that looks for copies of training items, the visible mark by policy, the unseen mark,
-encoding, the label, the credential, reading all of it back, and
-then, in one stroke, the file's name and its record. Whatever fails leaves neither file nor record.
+encoding, the label, the credential, reading all of it back, and then, in one stroke, the file's name and its record. Whatever
+fails leaves neither file nor record; a refusal has a record of its own.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _judged(content: Content, made_from: MadeFrom, chosen: Policy, place: Worksp
     found = memorisation.judge(content, made_from)
     if not found.near or chosen.copies != "refuse":
         return found
-    place.append("refused", made_from.command, found.to_json())
+    place.append(gates.REFUSED, made_from.command, found.to_json())
     first, more = found.near[0].text, len(found.near) - 1
     raise UserError(
         f"nothing was published: {first.en}{f', and {more} more do so' if more else ''}; "
@@ -180,12 +180,12 @@ def _marked(
         case Film():
             return content.marked(chosen.mark if chosen.shows("film") else "", zone)
         case np.ndarray():
-            sheet = (
-                zone is None and layout(made_from.parameters) is not None
-            )  # no picture of which it may cover
             seen = content
             if chosen.shows(made_from.kind):
-                seen = visible.mark(content, chosen.mark, zone, below=sheet)
+                below = (
+                    zone is None and layout(made_from.parameters) is not None
+                )  # it covers none of a sheet's pictures
+                seen = visible.mark(content, chosen.mark, zone, below=below)
             carries = chosen.embeds and min(seen.shape[:2]) >= watermark.PROMISED
             return watermark.mark(seen, ids.number_of(id)) if carries else seen
     return content

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-GAP = 2  # pixels between pictures where nothing is said
+from luoxia.core.images import GAP
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,11 @@ from luoxia.data import opt_out
 from luoxia.data import takedown as sets
 from luoxia.data.takedown import Found
 from luoxia.weights import catalogue
-from luoxia.workspace import chain, database
+from luoxia.workspace import chain, database, origins
 from luoxia.workspace.creation import now
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.learned import RECIPE, learned
-from luoxia.workspace.tables import (
-    creation_models,
-    creations,
-    datasets,
-    model_datasets,
-    models,
-    runs,
-    takedowns,
-)
+from luoxia.workspace.tables import creation_models, datasets, model_datasets, runs, takedowns
 
 TAKEN_DOWN = "taken down"  # what such records of the chain are called
 
@@ -55,23 +47,14 @@ class Mark:
 def descent(workspace: Workspace, found: Found, roots: Iterable[Path] = (Path("runs"),)) -> Descent:
     """What descends from the set as it is with the item: by the records, by the models here, by the runs in ``roots``."""
     with database.reading(workspace.engine) as connection:
-        of = sa.select(models.c.number, models.c.id).select_from(models.join(model_datasets).join(datasets))
-        used = connection.execute(of.where(datasets.c.sha256.in_(found.digests))).all()
-        made = (
-            sa.select(creations.c.id)
-            .join(creation_models, creation_models.c.creation == creations.c.id)
-            .where(creation_models.c.model.in_([row.number for row in used]))
-            .distinct()
-            .order_by(creations.c.id)
-        )
-        outputs = tuple(connection.scalars(made))
+        used, outputs = origins.descendants(connection, found.digests)
         known = [Path(folder) for folder in connection.scalars(sa.select(runs.c.folder))]
-    names = {row.id for row in used}
+    names = set(used)
     for folder in (*_folders(roots), *known):
         if any(dataset.sha256 in found.digests for dataset in learned(folder)[1]):
             own = folder.parent in (home() / "models", catalogue.bundled())
             names.add(folder.name if own else str(folder))
-    return Descent(tuple(sorted(names)), outputs)
+    return Descent(tuple(sorted(names)), tuple(outputs))
 
 
 def _folders(roots: Iterable[Path]) -> list[Path]:

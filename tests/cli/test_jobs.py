@@ -9,6 +9,7 @@ import pytest
 from luoxia.cli import jobs as command
 from luoxia.workspace import later
 from luoxia.workspace.history import Workspace
+from luoxia.workspace.jobs import _STATES as states
 from luoxia.workspace.jobs import Jobs
 
 
@@ -38,6 +39,8 @@ def test_jobs_are_listed_cancelled_and_run_anew(waiting: list[str], run) -> None
 def test_waiting_for_nobody_is_told(waiting: list[str], run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("jobs").err == ""
     monkeypatch.setattr(command, "STARTS", -1)
+    assert "no worker is at work" in run("jobs").err
+    monkeypatch.setitem(states, "ENQUEUED", "running")  # as after a worker that was killed
     assert "no worker is at work" in run("jobs").err
 
 

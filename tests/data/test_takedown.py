@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,42 @@ def test_a_kill_at_any_rename_leaves_a_whole_set(
     assert sorted(p.name for p in stored.parent.iterdir()) == ["home", "p.data", "photos"]
 
 
+def test_what_a_kill_left_half_written_goes(stored: Path) -> None:
+    for rest in ("taken-down.0123abcd.part", "taken-down.pictures.part", "taken-down"):
+        (stored.parent / f"p.data.{rest}").mkdir()
+    (stored.parent / "p.data.taken-down.pictures.part").rmdir()
+    (stored.parent / "p.data.taken-down.pictures.part").write_bytes(b"x")
+    (stored.parent / "p.data.taken-down.txt").write_text("a note of somebody")
+    takedown.mend(stored)
+    left = {p.name for p in stored.parent.iterdir()}
+    assert left == {"home", "p.data", "p.data.taken-down.txt", "photos"}
+
+
+def test_nobody_mends_what_another_process_rewrites(stored: Path) -> None:
+    (stored.parent / "p.data.taken-down").mkdir()
+    with takedown._alone():
+        mending = threading.Thread(target=takedown.mend, args=(stored,))
+        mending.start()
+        mending.join(0.3)
+        assert (stored.parent / "p.data.taken-down").is_dir()
+    mending.join(30)
+    assert not (stored.parent / "p.data.taken-down").exists()
+
+
+def test_of_a_link_the_set_itself_is_rewritten(stored: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.data").symlink_to(stored, target_is_directory=True)
+    (folder,) = takedown.folders(str(tmp_path / "link.data"))
+    gone("3", folder)
+    assert prepared.read(stored).taken_down == (3,)
+    assert prepared.read(tmp_path / "link.data").taken_down == (3,)
+
+
+def test_a_set_of_ones_own_says_nothing_of_a_built_in_one(stored: Path) -> None:
+    own = stored.with_name("icons-mine.data")
+    prepared.write(own, ImageSet(**{**prepared.read(stored).__dict__, "name": "icons-mine"}))
+    assert not any(key.startswith("number:") for key in takedown.find("3", own).keys)
+
+
 def test_a_built_in_set_is_drawn_without_it(home: Path) -> None:
     random = np.random.default_rng(1)
     images = ImageSet("avatars-8", random.integers(0, 255, (12, 3, 8, 8), np.uint8), None, (), None,
@@ -127,17 +164,32 @@ def test_a_built_in_set_is_drawn_without_it(home: Path) -> None:
         **{**images.__dict__, "name": "avatars-16", "images": images.images.repeat(2, 2).repeat(2, 3)}
     )
     assert takedown.honoured(other, home / "data" / "avatars-16-v1.data").taken_down == (5,)
-    assert takedown.folders("avatars") == [home / "data" / f"avatars-{n}-v1.data" for n in (16, 8)]
+    both = [home / "data" / f"avatars-{n}-v1.data" for n in (16, 8)]
+    assert takedown.folders("avatars") == both
+    os.replace(folder, folder.with_name(f"{folder.name}.replaced"))  # as a kill between two renames leaves it
+    assert takedown.folders("avatars") == both
+    assert len(prepared.read(folder).images) == 11
+    with pytest.raises(takedown.GoneError):
+        takedown.find("5", folder)
 
 
 def test_bad_items_and_lists_are_told(stored: Path, tmp_path: Path, home: Path) -> None:
     Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
     (tmp_path / "none.png").write_bytes(b"no picture")
-    for item in ("99", "nobody.png", "f" * 64, str(tmp_path / "red.png"), str(tmp_path / "none.png")):
+    for item in (
+        "99",
+        "nobody.png",
+        "x" * 5_000,
+        "f" * 64,
+        str(tmp_path / "red.png"),
+        str(tmp_path / "none.png"),
+    ):
         with pytest.raises(UserError):
             takedown.find(item, stored)
     with pytest.raises(UserError, match="no prepared set"):
         takedown.folders(str(tmp_path / "nothing"))
+    opt_out.note("p", "a name\u2028in two lines\x85", ["name:p:x\u2028"], "2026")
+    assert opt_out.listed() == {"name:p:x\u2028"}
     opt_out.place().write_text("{")
     with pytest.raises(UserError, match="taken down"):
         prepare.prepare(str(tmp_path / "photos"), tmp_path / "x.data")
@@ -160,6 +212,13 @@ def test_a_document_goes_out_of_a_corpus(tmp_path: Path) -> None:
     (tmp_path / "texts.jsonl").write_text(
         "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in tiny_corpus.texts()),
         encoding="utf-8",
+    )
+    with pytest.raises(takedown.GoneError):
+        takedown.find("4", tmp_path / "c.tokens")
+    with pytest.raises(takedown.GoneError):
+        takedown.find(str(tmp_path / "wanted.txt"), tmp_path / "c.tokens")
+    assert takedown.find("5", tmp_path / "c.tokens").keys == (
+        opt_out.of_text(tiny_corpus.texts()[6].encode()),
     )
     seen = prepare_text.examine(str(tmp_path / "texts.jsonl"), _new(tmp_path / "scratch"), near=1.0)
     assert len(seen.corpus) == 39

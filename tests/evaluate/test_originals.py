@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,16 @@ def test_a_small_set_has_no_index(images) -> None:
     assert originals.build(few) is None
 
 
+def test_where_every_unseen_picture_shows_a_training_picture_only_near_ones_are_flagged(images) -> None:
+    pictures = np.array(images.images)
+    pictures[images.held_out] = pictures[images.train[: len(images.held_out)]]
+    made = originals.build(replace(images, images=pictures))
+    assert made is not None
+    others = soft(16, 1)
+    assert not any(one.near for one in made.nearest(others))
+    assert all(one.near for one in made.nearest(pictures[images.train[:16]]))
+
+
 def test_what_is_no_whole_index_is_refused(index, tmp_path: Path) -> None:
     assert originals.read(tmp_path) is None
     index.write(tmp_path)
@@ -107,10 +118,14 @@ def test_what_is_no_whole_index_is_refused(index, tmp_path: Path) -> None:
         {"mean": nan},
         {"sources": parts["sources"] + 2},
         {"bounds": parts["bounds"].astype(np.float64)},
+        {"bounds": -parts["bounds"]},
     ):
         save_file({k: np.ascontiguousarray(v) for k, v in (parts | change).items()}, path, told)
         with pytest.raises(MalformedFileError):
             originals.read(tmp_path)
+    save_file(parts, path, {"told": "1"})
+    with pytest.raises(MalformedFileError):
+        originals.read(tmp_path)
     for bad in (whole[:-9], b"\xff" * 40, b""):
         path.write_bytes(bad)
         with pytest.raises(MalformedFileError):

@@ -106,6 +106,13 @@ def test_ten_thousand_words_take_a_second_of_the_processor_at_most() -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize("run", ["0", "!", "a ", "中", "中.", "x", "1 "])
+def test_a_prompt_of_one_thing_takes_no_longer_than_another(run: str) -> None:
+    before = time.process_time()
+    tokens(plain(run * (200_000 // len(run))))
+    assert time.process_time() < before + 5  # hours where each place of a run is begun at anew
+
+
 def test_features_are_bounded_whatever_is_written() -> None:
     found = tokens(plain("x1y" * 4000 + "\ud800 ́́́"))
     assert max(map(len, found)) <= LONGEST

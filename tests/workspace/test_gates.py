@@ -106,8 +106,8 @@ def test_a_class_that_is_off_lets_pass(workspace: Workspace, tmp_path: Path) -> 
 def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
     tiles = np.stack([picture(seed, 64).transpose(2, 0, 1) for seed in range(6)])
     sheet = np.asarray(grid(tiles, 3, gap=8))
-    made_from = MadeFrom("picture", "draw", parameters={"columns": 3, "gap": 8})
-    cells = gates.cells(sheet, made_from.parameters)
+    made_from = MadeFrom("picture", "draw", parameters={"n": 6, "columns": 3, "gap": 8})
+    cells = gates.chosen_cells(sheet, made_from.parameters)
     assert [np.array_equal(c, t.transpose(1, 2, 0)) for c, t in zip(cells, tiles, strict=True)] == [True] * 6
     judge = picture_judge.opened()
     low = [0.1] * 7
@@ -127,15 +127,23 @@ def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path, 
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"columns": "x"}, {"columns": -1}, {"columns": 0}, {"columns": 10**9, "gap": -5}, {"columns": 1}],
+    [
+        {},
+        {"columns": 2},
+        {"n": 2, "columns": "x"},
+        {"n": 2, "columns": 0},
+        {"n": 10**9, "columns": 2, "gap": -5},
+    ],
 )
 def test_what_is_no_sheet_has_no_cells(parameters: dict) -> None:
-    assert gates.cells(picture(side=100), parameters) == []
+    assert gates.chosen_cells(picture(side=100), parameters) == []
 
 
 def test_of_many_cells_some_are_judged() -> None:
     tiles = np.zeros((100, 3, 16, 16), np.uint8)
-    assert 8 <= len(gates.cells(np.asarray(grid(tiles, 10)), {"columns": 10})) <= gates.CELLS
+    sheet = np.asarray(grid(tiles, 10))
+    for parameters in ({"n": 100, "columns": 10}, {"rows": [0] * 9, "cols": [0] * 9}):
+        assert 8 <= len(gates.chosen_cells(sheet, parameters)) <= gates.CELLS
 
 
 def test_a_film_is_judged_by_a_frame_of_each_second(workspace: Workspace, tmp_path: Path, home: Path) -> None:

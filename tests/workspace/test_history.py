@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from workspace_made import SMALL, creation
+from workspace_made import SMALL, WEB, creation
 
 from luoxia.core.errors import UserError
 from luoxia.provenance import ids
@@ -161,10 +161,10 @@ def test_origins_are_kept_once_and_lead_to_what_came_of_them(either: Workspace) 
         either.record(told)
     assert either.children(first.id) == [child.id]
     with database.reading(either.engine) as connection:
-        models, made = origins.descendants(connection, "web")
+        models, made = origins.descendants(connection, [WEB.sha256])
         assert models == ["small"]
         assert [either.find(id).made_from.prompt for id in made] == ["first", "second"]
-        assert origins.descendants(connection, "else") == ([], [])
+        assert origins.descendants(connection, ["else"]) == ([], [])
 
 
 def test_words_of_one_and_two_letters_are_whole_ones() -> None:

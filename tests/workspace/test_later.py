@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -59,6 +60,46 @@ def test_a_seed_is_drawn_when_it_is_asked_for(home: Path, monkeypatch: pytest.Mo
     assert first != second
     with pytest.raises(UserError, match="cannot be made again"):
         later.later(MadeFrom("picture", "sculpt"), home / "statue.png")
+
+
+def test_the_record_tells_the_weights_that_made_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later, "attend", lambda: None)
+    (home / "runs").mkdir(parents=True)
+    tiny_faces.keep("tiny").rename(home / "runs" / "tiny")
+    monkeypatch.chdir(home)
+    asked = later.later(makers.told("picture", "face", "runs/tiny", Faces("runs/tiny", (1, 2), threads=1)),
+                        home / "face.png")  # fmt: skip
+    shutil.rmtree(home / "runs" / "tiny")
+    tiny_faces.keep("tiny", made=tiny_faces.third()).rename(home / "runs" / "tiny")  # trained anew meanwhile
+    monkeypatch.chdir("/")  # where the worker is
+    with Workspace() as workspace:
+        later.make(workspace, asked, job(asked).asked, makers.nothing)
+        made = workspace.find(asked)
+    assert made.made_from.models == makers.told("picture", "face", str(home / "runs/tiny"), {}).models
+    assert made.made_from.models[0].sha256 != job(asked).asked["made_from"]["models"][0]["sha256"]
+    assert replay(made).outcome == "identical"
+
+
+def test_a_worker_that_is_leaving_does_not_keep_one_from_coming(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[list[str]] = []
+
+    class Process:
+        def __init__(self, command: list[str], **_: object) -> None:
+            begun.append(command)
+
+        def poll(self) -> None:
+            return None
+
+    monkeypatch.setattr(later.subprocess, "Popen", Process)
+    monkeypatch.setattr(later, "_begun", {})
+    later.attend()
+    later.attend()
+    assert len(begun) == 1  # it is coming
+    monkeypatch.setattr(later, "COMES_SECONDS", 0)
+    later.attend()
+    assert len(begun) == 2
 
 
 def test_there_is_no_worker(home: Path) -> None:

@@ -18,7 +18,7 @@ from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import verify
 from luoxia.workspace import chain, database, memorisation
 from luoxia.workspace.history import Workspace
-from luoxia.workspace.learned import learned
+from luoxia.workspace.learned import folder_of_used, learned
 from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed
 from luoxia.workspace.memorisation import judge
 from luoxia.workspace.publish import publish
@@ -147,6 +147,14 @@ def test_what_cannot_be_looked_up_is_told(run: Path, tmp_path: Path) -> None:
     (run / originals.FILE).unlink()
     assert "has no index" in judge(pixels, by(run)).unknown[0][1]
     assert judge(pixels, MadeFrom("picture", "mine")).to_json() == {}
+
+
+def test_a_run_known_by_its_name_is_not_the_folder_of_that_name_here(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parent)
+    assert folder_of_used(ModelUsed("x", "a" * 64, run=run.name)) is None
+    assert folder_of_used(ModelUsed("x", "a" * 64, run=str(run))) == run
 
 
 def test_cells_of_sheets() -> None:

@@ -275,7 +275,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="Apache-2.0",
         languages=("en", "zh"),
         size=547_280,
-        sha256="d0c0e7f61920d7d376de1966c0d4d9caa0139057da30216cf7fe5c2b9d1bb294",
+        sha256="b322a9a441a8f639efdc00dfe6745860e0118fc2d4149ed6898d391d29e7e5dc",
         filename="model.safetensors",
         sources=("bundled:prompt-gate/model.safetensors",),
     ),

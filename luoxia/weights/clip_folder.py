@@ -26,7 +26,6 @@ from luoxia.weights.catalogue import CATALOGUE, FACTS, new_place, own
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, DRAWING = 1, "clip", "drawing"
-DEFAULT = "icons-64"
 WEIGHTS, TOKENIZER, RECIPE, CONFIG = "model.safetensors", "tokenizer.json", "recipe.json", "config.json"
 
 
@@ -80,13 +79,6 @@ def find(name_or_path: str | Path) -> CLIPFolder:
                 return _published(folder)
         except OSError:  # too long for a path
             break
-    if name == DEFAULT:
-        raise UnknownModelError(
-            f"{DEFAULT} is not part of this version yet: say with --model which CLIP to look with, a run's folder "
-            "(`luoxia train clip --data icons` makes one) or one you imported",
-            f"此版本尚未包含 {DEFAULT}：请用 --model 指定 CLIP，可为训练文件夹（`luoxia train clip --data icons` 即可训练）"
-            "或已收入的模型",
-        )
     there = ", ".join([*(entry.id for entry in CATALOGUE.values() if entry.kind == "drawings"), *own()])
     raise UnknownModelError(
         f"there is no CLIP {name[:100]!r}; there is {there or 'none yet'}, and a run's folder will do",
@@ -107,8 +99,8 @@ def read(folder: Path, name: str) -> CLIPFolder:
         if family == DRAWING:
             if "clip" not in facts["parts"]:
                 raise UserError(
-                    f"{name} has no clip; it has {', '.join(facts['parts'])}",
-                    f"{name} 没有 clip；有 {'、'.join(facts['parts'])}",
+                    f"{name} has no CLIP; name one that you imported, or a run's folder: `luoxia train clip --data icons` makes one",
+                    f"{name} 没有 CLIP；请指定已收入的模型或训练文件夹：`luoxia train clip --data icons` 即可训练",
                 )
             config = CLIPConfig(**facts["parts"]["clip"]["network"])
             return CLIPFolder(name, folder / "clip.safetensors", config, _reader(told, None), licence=licence)

@@ -70,7 +70,7 @@ def test_what_cannot_be_done_is_said_in_one_line(refused, home) -> None:
         (("search", RED, "empty", *tiny), "no picture"),
         (("search", RED, "nowhere/", *tiny), "there is no nowhere/"),
         (("search", RED, "squares", "--sheet", "a.gif", *tiny), ".png"),
-        (("search", RED, "squares"), "icons-64 is not part of this version yet"),
+        (("search", RED, "squares"), "icons-64 has no CLIP; name one"),
         (("search", RED, "squares", "--model", "none"), "there is no CLIP"),
         (("score", "note.png", RED, *tiny), "not a picture"),
         (("score", "missing.png", RED, *tiny), "cannot be read"),

@@ -139,7 +139,7 @@ def test_variations(run) -> None:
         (["draw", "a cat", "--seed", "-1"], "seed is -1"),
         (["draw", "a cat", "--candidates", "999"], "candidates is 999"),
         (["draw", "a cat", "--style", "baroque"], "style 'baroque' is not known; give cartoon"),
-        (["draw", "a cat", "--clip", "tiny"], "tiny has no clip"),
+        (["draw", "a cat", "--clip", "tiny"], "tiny has no CLIP"),
         (["draw", "a cat", "-o", "a.txt"], "written as .png"),
         (["draw", "a cat", "--model", "nobody"], "no model 'nobody'"),
         (["draw", "complete", "none.png"], "none.png cannot be read"),

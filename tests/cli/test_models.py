@@ -43,7 +43,19 @@ def test_the_list(run, default_model_here) -> None:
         ["picture-gate", "gate", "11.8", "MB", "BSD-2-Clause", "yes"],
         ["prompt-gate", "gate", "547", "kB", "Apache-2.0", "yes"],
     ]
-    kinds = ["kind", "text", "text", "features", "pictures", "pictures", "drawings", "faces", "faces", "gate", "gate"]
+    kinds = [
+        "kind",
+        "text",
+        "text",
+        "features",
+        "pictures",
+        "pictures",
+        "drawings",
+        "faces",
+        "faces",
+        "gate",
+        "gate",
+    ]
     assert len({line.index(word, 20) for line, word in zip([heading, *rows], kinds, strict=True)}) == 1
 
 

@@ -14,6 +14,13 @@ from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
 
 
+@pytest.fixture(autouse=True)
+def tiny_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes along would be the first model, and is far larger."""
+    for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "drawings"]:
+        monkeypatch.delitem(catalogue.CATALOGUE, entry.id)
+
+
 @pytest.fixture
 def drawings() -> Iterator[Drawings]:
     drawings = Drawings(threads=1)

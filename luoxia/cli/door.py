@@ -31,11 +31,14 @@ def leave(
     content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
 ) -> Creation:
     """Publish as the file ``path``; where it is None, a text that went to standard output."""
+    from luoxia.provenance import policy
     from luoxia.workspace.publish import publish
 
     left = publish(content, made_from, path, parents=parents)
-    for warning in left.warnings if path or not left.label else ():  # which nobody reads on standard output
-        tell(warning.en, warning.zh)
+    unseen = policy.load().warning if path is None and left.label else None  # of a label that no file has
+    for warning in left.warnings:
+        if warning != unseen:
+            tell(warning.en, warning.zh)
     if path is None:
         tell(f"{left.sentence} {left.creation.id}".lstrip(), f"{left.sentence}{left.creation.id}")
     return left.creation

@@ -155,9 +155,9 @@ def find(name_or_path: str | Path) -> DrawingFolder:
     if not there:
         raise UnknownModelError(
             f"there is no model {name[:100]!r} that draws from words, nor another one: train one with `luoxia train dalle`, "
-            "and give its folder, as in --model runs/dalle",
+            "and give the folder of that run",
             f"没有按文字作画的模型 {name[:100]!r}，本机也没有其他的：请用 `luoxia train dalle` 训练，"
-            "再指定其文件夹，如 --model runs/dalle",
+            "再给出训练文件夹",
         )
     raise UnknownModelError(
         f"there is no model {name[:100]!r} that draws from words; there is {there}, and a run's folder will do",

@@ -92,9 +92,9 @@ def find(name_or_path: str | Path) -> VerseFolder:
     if not there:
         raise UnknownModelError(
             f"there is no model of verse {name[:100]!r}, nor another one: train one with `luoxia train verse`, and give "
-            "its folder, as in --model runs/verse",
+            "the folder of that run",
             f"没有诗歌模型 {name[:100]!r}，本机也没有其他的：请用 `luoxia train verse` 训练，"
-            "再指定其文件夹，如 --model runs/verse",
+            "再给出训练文件夹",
         )
     raise UnknownModelError(
         f"there is no model of verse {name[:100]!r}; there is {there}, and the folder of a run of "

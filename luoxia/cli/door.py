@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from luoxia.cli.history import printable
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
@@ -38,7 +39,7 @@ def leave(
     unseen = policy.load().warning if path is None and left.label else None  # of a label that no file has
     for warning in left.warnings:
         if warning != unseen:
-            tell(warning.en, warning.zh)
+            tell(printable(warning.en), printable(warning.zh))  # names in data sets come from anywhere
     if path is None:
         tell(f"{left.sentence} {left.creation.id}".lstrip(), f"{left.sentence}{left.creation.id}")
     return left.creation

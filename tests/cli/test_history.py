@@ -62,6 +62,7 @@ def test_show_tells_where_a_creation_comes_from(made: list[Creation], run) -> No
     assert f"children: {poem.id}" in run("show", heron.id).out
     told = json.loads(run("show", heron.id, "--json").out)
     assert told.pop("children") == [poem.id]
+    assert told.pop("taken_down") == []
     assert Creation.from_json(told).id == heron.id
     missing = run("show", "L9")
     assert (missing.code, missing.err) == (

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from luoxia.cli.history import printable
 from luoxia.cli.words import tell
 from luoxia.core.errors import UserError
 from luoxia.core.language import Text
@@ -31,11 +32,14 @@ def leave(
     content: Content, made_from: MadeFrom, path: Path | None = None, *, parents: Iterable[Path] = ()
 ) -> Creation:
     """Publish as the file ``path``; where it is None, a text that went to standard output."""
+    from luoxia.provenance import policy
     from luoxia.workspace.publish import publish
 
     left = publish(content, made_from, path, parents=parents)
-    for warning in left.warnings if path or not left.label else ():  # which nobody reads on standard output
-        tell(warning.en, warning.zh)
+    unseen = policy.load().warning if path is None and left.label else None  # of a label that no file has
+    for warning in left.warnings:
+        if warning != unseen:
+            tell(printable(warning.en), printable(warning.zh))  # names in data sets come from anywhere
     if path is None:
         tell(f"{left.sentence} {left.creation.id}".lstrip(), f"{left.sentence}{left.creation.id}")
     return left.creation

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Context, Option
 
-from luoxia.cli.history import As_json, opened, printable, shortened
+from luoxia.cli.history import As_json, opened, printable
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.language import Text
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from luoxia.workspace.jobs import Job, Jobs
 
 app = typer.Typer(rich_markup_mode=None)
-REASON = 60  # columns
 STARTS = 30  # seconds that a worker may take to begin
 STATES = {
     "waiting": Text("waiting", "等待"),
@@ -125,4 +125,12 @@ def _opened() -> Iterator[Jobs]:
 
 def _row(job: Job) -> tuple[str, ...]:
     share = f"{job.done}/{job.total}" if job.total else ""
-    return job.id, printable(job.work), str(STATES[job.state]), share, shortened(str(job.error or ""), REASON)
+    return job.id, _work(job), str(STATES[job.state]), share, printable(str(job.error or ""))
+
+
+def _work(job: Job) -> str:
+    """The command that asked for it and the file that it makes, where it is such a job."""
+    made_from, path = job.asked.get("made_from"), job.asked.get("path")
+    if not (isinstance(made_from, dict) and isinstance(path, str)):
+        return printable(job.work)
+    return printable(f"{made_from.get('command')}: {Path(path).name}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from luoxia.cli.history import FAULTY, Id, opened, shortened
+from luoxia.cli.history import FAULTY, Id, opened, printable, shortened
 from luoxia.cli.words import say, tell
 from luoxia.core.errors import UserError
 
@@ -46,7 +46,7 @@ def lineage(
         tell(f"{svg}: {len(graph.nodes)} creations", f"{svg}：{len(graph.nodes)} 件作品")
         return
     for one, some in taken_down.items():
-        items = ", ".join(f"{mark.data} {mark.item}" for mark in some)
+        items = printable(", ".join(f"{mark.data} {mark.item}" for mark in some))
         tell(
             f"{one}: a model of it learned from what was taken down since ({items})",
             f"{one}：其模型曾学习此后下架的内容（{items}）",

@@ -151,13 +151,13 @@ def new(
     )  # PyTorch comes in, once the order is known to be a sound one
 
     poems = load_verse(model, device=device, threads=threads).write(order, nearest=original)
-    if out is None:
-        print("\n\n".join(_shown(poem, marks=marks) for poem in poems))
     from luoxia.workspace import makers
 
     asked = Poems(model, **wish, threads=threads)
     made_from = makers.told("text", "poem", model, asked, prompt=theme, seed=poems[0].seed)
-    leave_text(makers.poems(poems), made_from, out)
+    leave_text(makers.poems(poems), made_from, out)  # first: a policy may keep copies from leaving
+    if out is None:
+        print("\n\n".join(_shown(poem, marks=marks) for poem in poems))
     if poems[0].unread:
         tell(
             f"Of the theme, {poems[0].unread} was not read: no poem has it, or there is no room.",

@@ -77,7 +77,7 @@ def choose(
     chosen = Policy(
         name,
         before.producer if producer is None else producer,
-        reason,
+        reason or (before.reason if name == before.name else ""),
         before.copies if copies is None else copies,
         _gates(before.gates, gate or []),
     )
@@ -125,8 +125,9 @@ def _print(policy: Policy) -> None:
         (say("copies of training items", "与训练数据相近的内容"), policy.copies),
         (say("producer code", "服务提供者编码"), policy.producer or policies.UNSET),
     ]
+    off = say("off", "关闭")
     shown = ((name, policy.threshold(name)) for name in policies.THRESHOLDS)
-    gates = ", ".join(f"{name} {no if value is None else f'{value:g}'}" for name, value in shown)
+    gates = ", ".join(f"{name} {off if value is None else f'{value:g}'}" for name, value in shown)
     rows.append((say("refused from these scores on", "达到此分数即拒绝"), gates))
     if policy.reason:
         rows.append((say("reason", "理由"), policy.reason))

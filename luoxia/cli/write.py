@@ -64,8 +64,8 @@ def write(
     }
     Sampling(**sampling)  # a mistake is told before a model is fetched or loaded
     text = inputs.prompt_text(prompt)
-    admit(text, system or "", command="write")
     messages = _messages(text, system, examples)
+    admit(*(m["content"] for m in messages if m["role"] != "assistant"), command="write")
     if raw and len(messages) > 1:
         raise UserError(
             "--raw continues the prompt alone; leave out --system and --examples",

@@ -151,10 +151,17 @@ def find(name_or_path: str | Path) -> DrawingFolder:
         except OSError:  # too long for a path
             break
     ids = [entry.id for entry in catalogue.CATALOGUE.values() if entry.kind == "drawings"]
-    there = ", ".join([*ids, *catalogue.own()])
+    there = ", ".join([*ids, *catalogue.own([FAMILY])])
+    if not there:
+        raise UnknownModelError(
+            f"there is no model {name[:100]!r} that draws from words, nor another one: train one with `luoxia train dalle`, "
+            "and give the folder of that run",
+            f"没有按文字作画的模型 {name[:100]!r}，本机也没有其他的：请用 `luoxia train dalle` 训练，"
+            "再给出训练文件夹",
+        )
     raise UnknownModelError(
-        f"there is no model {name[:100]!r} that draws from words; there is {there or 'none yet'}, and a run's folder will do",
-        f"没有按文字作画的模型 {name[:100]!r}；现有 {there or '（尚无）'}，也可给训练文件夹",
+        f"there is no model {name[:100]!r} that draws from words; there is {there}, and a run's folder will do",
+        f"没有按文字作画的模型 {name[:100]!r}；现有 {there}，也可给训练文件夹",
     )
 
 

@@ -89,10 +89,17 @@ def find(name_or_path: str | Path) -> VerseFolder:
             break
     known = [entry.id for entry in catalogue.CATALOGUE.values() if entry.kind == "verse"]
     there = ", ".join([*known, *catalogue.own([FAMILY])])
+    if not there:
+        raise UnknownModelError(
+            f"there is no model of verse {name[:100]!r}, nor another one: train one with `luoxia train verse`, and give "
+            "the folder of that run",
+            f"没有诗歌模型 {name[:100]!r}，本机也没有其他的：请用 `luoxia train verse` 训练，"
+            "再给出训练文件夹",
+        )
     raise UnknownModelError(
-        f"there is no model of verse {name[:100]!r}; there is {there or 'none yet'}, and the folder of a run of "
+        f"there is no model of verse {name[:100]!r}; there is {there}, and the folder of a run of "
         "`luoxia train verse` will do",
-        f"没有诗歌模型 {name[:100]!r}；现有 {there or '（尚无）'}，也可给 `luoxia train verse` 的训练文件夹",
+        f"没有诗歌模型 {name[:100]!r}；现有 {there}，也可给 `luoxia train verse` 的训练文件夹",
     )
 
 

@@ -120,7 +120,7 @@ class Morphed:
 
 @dataclass(frozen=True)
 class Filmed:
-    """A film through faces that were put together by hand: ``ws`` are their styles as :func:`luoxia.generate.morph.told`
+    """A film through faces that were put together by hand: ``ws`` are their styles as :func:`luoxia.generate.morph.told_styles`
     gives them, ``keys`` what they were called."""
 
     model: str

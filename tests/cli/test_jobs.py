@@ -11,6 +11,7 @@ from luoxia.workspace import later
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.jobs import _STATES as states
 from luoxia.workspace.jobs import Jobs
+from luoxia.workspace.made_from import MadeFrom
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def test_jobs_are_listed_cancelled_and_run_anew(waiting: list[str], run) -> None
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "only jobs that failed or were cancelled" in refused.err
     assert "there is no job L9" in run("jobs", "cancel", "L9").err
+
+
+def test_what_is_made_later_is_called_as_its_command(waiting: list[str], run) -> None:
+    made_from = MadeFrom("film", "face morph").to_json()
+    with Workspace() as workspace, Jobs(workspace) as jobs:
+        jobs.add(later.MAKE, {"made_from": made_from, "path": "/films/loop\x1b.mp4", "parents": []})
+    newest = run("jobs").out.splitlines()[1]
+    assert "face morph: loop .mp4" in newest
 
 
 def test_waiting_for_nobody_is_told(waiting: list[str], run, monkeypatch: pytest.MonkeyPatch) -> None:

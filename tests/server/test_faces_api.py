@@ -316,7 +316,8 @@ def test_a_sheet_leaves_labelled(client: httpx.Client, tmp_path: Path) -> None:
     answer = client.post("/api/faces/sheet", json={"model": "tiny", "what": what})
     assert answer.status_code == 200, answer.text
     (tmp_path / "sheet.png").write_bytes(answer.content)
-    assert verify(tmp_path / "sheet.png").outcome == HOLDS
+    found = verify(tmp_path / "sheet.png")
+    assert (found.outcome, found.creation) == (HOLDS, answer.headers["x-luoxia-creation"])
 
 
 def test_a_sheet_is_the_grid_with_its_edges(client: httpx.Client) -> None:

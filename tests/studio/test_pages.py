@@ -81,6 +81,7 @@ def chinese_phone(visit, address: str) -> Iterator[Page]:
 
 def _ask(page: Page, prompt: str) -> None:
     page.keyboard.type(prompt)  # the prompt has the focus on arrival
+    expect(page.get_by_role("button", name="Write", exact=True)).to_be_enabled()  # once it knows the models
     page.keyboard.press("Enter")
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from luoxia.generate.drawing import Pictures
     from luoxia.workspace.publish import Published
 
-FILES = 64  # that an address is kept for
+FILES, BYTES = 64, 128 << 20  # that addresses are kept for
 FORM: dict[str, Any] = {"requestBody": {"required": True, "content": {"multipart/form-data": {}}}}
 Id = Annotated[str, Path(min_length=1, max_length=100)]
 
@@ -58,12 +58,15 @@ class _Files:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
+        self._bytes = 0
 
     def keep(self, data: bytes, form: str) -> str:
         name = f"{secrets.token_urlsafe(12)}.{form}"
         self._kept[name] = data, TYPES[form]
-        while len(self._kept) > FILES:
-            self._kept.popitem(last=False)
+        self._bytes += len(data)
+        while len(self._kept) > FILES or (self._bytes > BYTES and len(self._kept) > 1):
+            _, (oldest, _) = self._kept.popitem(last=False)
+            self._bytes -= len(oldest)
         return name
 
     def find(self, name: str) -> tuple[bytes, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import FileResponse, Response
@@ -27,8 +27,11 @@ from luoxia.server.faces.work import finding, learning
 from luoxia.server.openapi import events_of, file_of
 from luoxia.server.presence import EventStream
 from luoxia.server.refusals import reader_language
-from luoxia.server.schemas import Bilingual
+from luoxia.server.schemas import CREATION, Bilingual
 from luoxia.weights import catalogue
+
+if TYPE_CHECKING:
+    from luoxia.workspace.publish import Published
 
 Id = Annotated[str, Path(min_length=1, max_length=100)]
 FILM_TYPES = {"mp4": "video/mp4", "gif": "image/gif", "webp": "image/webp"}
@@ -97,8 +100,8 @@ def faces_api(atelier: Atelier, easel: Easel, jobs: Jobs, films: Films) -> APIRo
     @api.post("/sheet", response_class=Response, responses=file_of("image/png"))
     async def draw_sheet(ask: SheetAsk) -> Response:
         """Faces in rows, or a mixing grid with its rows and columns along the edges, as PNG."""
-        drawn = await easel.drawn(lambda superseded: _sheet(atelier, ask, superseded))
-        return Response(drawn, media_type="image/png")
+        left = await easel.drawn(lambda superseded: _sheet(atelier, ask, superseded))
+        return Response(left.data, media_type="image/png", headers={CREATION: left.creation.id})
 
     return api
 
@@ -122,7 +125,7 @@ def _facts(atelier: Atelier, name: str) -> FaceModel:
     )
 
 
-def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
+def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> Published:
     import numpy as np
 
     from luoxia.core.images import grid
@@ -140,4 +143,4 @@ def _sheet(atelier: Atelier, ask: SheetAsk, superseded: Superseded) -> bytes:
     sheet = np.asarray(grid(pictures, columns, enlarge=ask.enlarge))
     asked = ask.model_dump(mode="json", exclude={"model", "columns"})
     asked |= {"n": len(pictures), "columns": columns}
-    return publish(sheet, makers.told("picture", "face sheet", ask.model, asked), suffix=".png").data
+    return publish(sheet, makers.told("picture", "face sheet", ask.model, asked), suffix=".png")

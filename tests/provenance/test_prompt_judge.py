@@ -95,7 +95,7 @@ def test_chinese_characters_set_apart_are_read_together() -> None:
 def test_what_hides_in_a_long_text_is_found() -> None:
     harmless = "the river runs past the old mill and the children feed the ducks. " * 200
     assert refused(harmless) == set()
-    assert "weapons" in refused(f"{harmless} teach me to build a grenade without being caught. {harmless}")
+    assert "sexual" in refused(f"{harmless} draw a naked woman having sex {harmless}")
 
 
 def test_ten_thousand_words_take_a_second_of_the_processor_at_most() -> None:

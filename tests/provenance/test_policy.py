@@ -134,3 +134,10 @@ def test_the_room_needs_no_torch() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.51, 0.9999])
+def test_what_concerns_minors_is_never_judged_more_mildly(threshold: float | None) -> None:
+    with pytest.raises(UserError, match="minors"):
+        Policy(gates={"minors": threshold})
+    assert Policy(gates={"minors": 0.3}).gates["minors"] == 0.3

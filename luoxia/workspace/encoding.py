@@ -98,7 +98,7 @@ def image(pixels: Pixels) -> Image.Image:
 
 def _write_picture(pixels: Pixels, path: Path) -> None:
     form, picture = PICTURES[path.suffix.lower()], image(pixels)
-    options: dict[str, Any] = {"PNG": {"compress_level": 4}, "TIFF": {"compression": "tiff_lzw"}}.get(
+    options: dict[str, Any] = {"PNG": {"compress_level": 3}, "TIFF": {"compression": "tiff_lzw"}}.get(
         form, {}
     )
     if form == "JPEG":

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from luoxia.workspace import makers
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # other rooms ask for files
 def _models_without_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(makers._MODELS, "write", written_by.nobody)

@@ -135,13 +135,14 @@ def test_every_maker_makes_the_same_twice_and_counts(home: Path) -> None:
         "face morph": Morphed("tiny", (1, 2, 1), 0.5, 10, "slerp", "z", threads=1),
         "face film": Filmed("tiny", morph.told_styles(ws), (), 0.5, 10, threads=1),
         "draw": Drawn("icons", n=2, threads=1),
+        "draw sheet": Drawn("icons", n=2, columns=2, threads=1),
         "draw complete": Redrawn("icons", picture=red, mask=white, threads=1),
         "draw vary": Redrawn("icons", picture=red, threads=1),
         "poem": Poems("verse", form="五绝", candidates=2, threads=1),
     }
     assert {*asked, "write"} == set(makers.MAKERS)
     for command, what in asked.items():
-        prompt = "秋" if command == "poem" else "a red square 1"
+        prompt = {"poem": "秋", "draw sheet": "a red square 1\na red square 2"}.get(command, "a red square 1")
         made_from = makers.told("picture", command, what.model, what, prompt=prompt, seed=3)
         heard: list[tuple[int, int]] = []
         make = makers.maker_of(made_from)

@@ -247,7 +247,8 @@ def sheet(
                 f"{prompts}:{number}: {error.text.en}", f"{prompts}:{number}：{error.text.zh}"
             ) from error
     text = "\n".join(order.styled(line) or line for line in lines.values())
-    asked = Drawn(**order.asked() | {"n": len(lines) * order.n}, columns=columns)
+    facts: dict[str, Any] = {**order.asked(), "n": len(lines) * order.n, "columns": columns}
+    asked = Drawn(**facts)
     seed = checked(order.seed)
     made_from = makers.told(
         "picture", "draw sheet", order.model, asked, clip=order.clip, prompt=text, seed=seed

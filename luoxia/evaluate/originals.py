@@ -15,7 +15,6 @@ below that no training saw and that show no training picture again. Needs no mod
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
-from luoxia.core.errors import MalformedFileError
-from luoxia.core.folder import write_atomically
+from luoxia.core.language import Text
 from luoxia.data.attribution import sources_of
 from luoxia.data.images import ImageSet
-from luoxia.weights.originals import PICTURES as FILE
+from luoxia.weights import originals as files
 
-FORMAT = 1
 LARGEST, MOST = 1 << 27, 1 << 21  # bytes of a file, items in it
 SIDE, CELLS, KEPT = 64, 16, 32  # pixels, means a side, directions of each look
 LOOKS, WIDTH = 2, CELLS * CELLS
@@ -129,13 +124,7 @@ class Originals:
 
     def write(self, folder: Path) -> None:
         """As ``originals.safetensors`` in ``folder``."""
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name)) for name in SHAPES
-        }  # others are written wrongly
-        with write_atomically(folder / FILE) as file:
-            file.write(
-                save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)})
-            )
+        files.write(folder / files.PICTURES, {name: getattr(self, name) for name in SHAPES}, self.told)
 
 
 SHAPES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
@@ -151,39 +140,21 @@ SHAPES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
 
 def read(folder: Path) -> Originals | None:
     """The index in ``folder``, None where there is none. Raises :class:`MalformedFileError` for what is no whole one."""
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST:,} bytes")
-        with safe_open(path, "numpy") as file:
-            told = json.loads((file.metadata() or {})["told"])
-            if told.pop("format") != FORMAT:
-                raise ValueError("another format")
-            arrays = {name: _checked(name, file.get_tensor(name)) for name in SHAPES}
-        n, known = len(arrays["codes"]), told["sources"]
-        counts = len(arrays["items"]) == len(arrays["sources"]) == n and K <= n <= MOST
-        if not counts or not isinstance(known, list) or not all(isinstance(line, str) for line in known):
-            raise ValueError("its parts do not fit together")
-        if arrays["sources"].min() < 0 or arrays["sources"].max() >= len(known):
-            raise ValueError("an item is of no source")
-        if arrays["bounds"].min() <= 0:
-            raise ValueError("its bounds are none")
-        return Originals(**arrays, told=told)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        SafetensorError,
-        RecursionError,
-    ) as error:
-        raise MalformedFileError(
-            f"{path} is no whole index of training pictures: {error}",
-            f"{path} 不是完整的训练图片索引：{error}",
-        ) from error
+    what = Text("index of training pictures", "训练图片索引")
+    return files.read(folder / files.PICTURES, SHAPES, LARGEST, _whole, what)
+
+
+def _whole(arrays: files.Arrays, told: dict[str, Any]) -> Originals:
+    arrays = {name: _checked(name, array) for name, array in arrays.items()}
+    n, known = len(arrays["codes"]), told["sources"]
+    counts = len(arrays["items"]) == len(arrays["sources"]) == n and K <= n <= MOST
+    if not counts or not isinstance(known, list) or not all(isinstance(line, str) for line in known):
+        raise ValueError("its parts do not fit together")
+    if arrays["sources"].min() < 0 or arrays["sources"].max() >= len(known):
+        raise ValueError("an item is of no source")
+    if arrays["bounds"].min() <= 0:
+        raise ValueError("its bounds are none")
+    return Originals(**arrays, told=told)
 
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:

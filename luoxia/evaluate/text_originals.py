@@ -12,7 +12,6 @@ on each other span a passage. No word of the training text is in the index.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,14 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from luoxia.core.errors import MalformedFileError
-from luoxia.core.folder import write_atomically
-from luoxia.weights.originals import TEXTS as FILE
+from luoxia.core.language import Text
+from luoxia.weights import originals as files
 
-FORMAT = 1
 RUN, WINDOW = 24, 25  # bytes; so a passage of 48 is never missed
 MOST, LARGEST = 1 << 20, 1 << 25  # hashes of an index, bytes of its file
 COMMON = 8  # documents that a run stands in before it is nobody's
@@ -90,11 +85,7 @@ class TextOriginals:
 
     def write(self, folder: Path) -> None:
         """As ``text-originals.safetensors`` in ``folder``."""
-        arrays = {"hashes": self.hashes, "documents": self.documents}
-        with write_atomically(folder / FILE) as file:
-            file.write(
-                save(arrays, {"told": json.dumps({"format": FORMAT, **self.told}, ensure_ascii=False)})
-            )
+        files.write(folder / files.TEXTS, {"hashes": self.hashes, "documents": self.documents}, self.told)
 
 
 def plain(text: str) -> bytes:
@@ -164,35 +155,18 @@ def _winnowed(data: bytes, window: int) -> NDArray[np.uint64]:
 
 def read(folder: Path) -> TextOriginals | None:
     """The index in ``folder``, None where there is none. Raises :class:`MalformedFileError` for what is no whole one."""
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST:,} bytes")
-        with safe_open(path, "numpy") as file:
-            told = json.loads((file.metadata() or {})["told"])
-            hashes, documents = file.get_tensor("hashes"), file.get_tensor("documents")
-        whole = told.pop("format") == FORMAT and hashes.dtype == np.uint64 and documents.dtype == np.int32
-        whole = whole and hashes.ndim == 1 and hashes.shape == documents.shape and len(hashes) > 0
-        whole = whole and bool((hashes[1:] > hashes[:-1]).all())
-        bounds = (told["bound"], told["window"])
-        if not whole or not all(isinstance(n, int) and 0 < n < 1 << 40 for n in bounds):
-            raise ValueError("its parts do not fit together")
-        if not isinstance(told["sources"], list) or not all(
-            isinstance(line, str) for line in told["sources"]
-        ):
-            raise ValueError("its sources are no lines")
-        return TextOriginals(hashes, documents, told)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        SafetensorError,
-        RecursionError,
-    ) as error:
-        raise MalformedFileError(
-            f"{path} is no whole index of a training text: {error}", f"{path} 不是完整的训练文本索引：{error}"
-        ) from error
+    what = Text("index of a training text", "训练文本索引")
+    return files.read(folder / files.TEXTS, ("hashes", "documents"), LARGEST, _whole, what)
+
+
+def _whole(arrays: files.Arrays, told: dict[str, Any]) -> TextOriginals:
+    hashes, documents = arrays["hashes"], arrays["documents"]
+    whole = hashes.dtype == np.uint64 and documents.dtype == np.int32
+    whole = whole and hashes.ndim == 1 and hashes.shape == documents.shape and len(hashes) > 0
+    whole = whole and bool((hashes[1:] > hashes[:-1]).all())
+    bounds = (told["bound"], told["window"])
+    if not whole or not all(isinstance(n, int) and 0 < n < 1 << 40 for n in bounds):
+        raise ValueError("its parts do not fit together")
+    if not isinstance(told["sources"], list) or not all(isinstance(line, str) for line in told["sources"]):
+        raise ValueError("its sources are no lines")
+    return TextOriginals(hashes, documents, told)

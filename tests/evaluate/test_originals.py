@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from luoxia.core.errors import MalformedFileError
 from luoxia.data.images import ImageSet
 from luoxia.evaluate import originals
+from luoxia.weights import originals as files
 
 SOURCES = ("Reeds by Ann, MIT", "Herons by Bo, CC BY 4.0")
 
@@ -86,7 +87,7 @@ def test_what_is_written_is_what_is_read(images, index, tmp_path: Path) -> None:
     asked = images.images[images.train[:20]]
     assert again.nearest(asked) == index.nearest(asked)
     assert again.told == index.told
-    assert (tmp_path / originals.FILE).stat().st_size < 80 * len(images.train) + 120_000
+    assert (tmp_path / files.PICTURES).stat().st_size < 80 * len(images.train) + 120_000
 
 
 def test_a_small_set_has_no_index(images) -> None:
@@ -107,7 +108,7 @@ def test_where_every_unseen_picture_shows_a_training_picture_only_near_ones_are_
 def test_what_is_no_whole_index_is_refused(index, tmp_path: Path) -> None:
     assert originals.read(tmp_path) is None
     index.write(tmp_path)
-    path = tmp_path / originals.FILE
+    path = tmp_path / files.PICTURES
     whole, parts = path.read_bytes(), load_file(path)
     told = {"told": '{"format": 1, "data": "birds", "sources": ["a", "b"]}'}
     nan = parts["mean"].copy()

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from luoxia.core.errors import MalformedFileError
 from luoxia.evaluate import text_originals
 from luoxia.evaluate.text_originals import LEAST, RUN, WINDOW
+from luoxia.weights import originals as files
 
 WORDS = [
     "autumn",
@@ -95,12 +96,12 @@ def test_what_is_written_is_what_is_read(index, tmp_path: Path) -> None:
     again = text_originals.read(tmp_path)
     assert again is not None
     assert again.longest(text(7)) == index.longest(text(7))
-    assert b"heron" not in (tmp_path / text_originals.FILE).read_bytes()
+    assert b"heron" not in (tmp_path / files.TEXTS).read_bytes()
 
 
 def test_what_is_no_whole_index_is_refused(index, tmp_path: Path) -> None:
     assert text_originals.read(tmp_path) is None
-    path, told = tmp_path / text_originals.FILE, {"format": 1, **index.told}
+    path, told = tmp_path / files.TEXTS, {"format": 1, **index.told}
     parts = {"hashes": index.hashes, "documents": index.documents}
     for change, facts in (
         ({"hashes": parts["hashes"][::-1]}, told),

@@ -33,8 +33,6 @@ MODULES = {  # how many writes each has, and of what
     "cli/poem.py": (1, "the figures of an evaluation"),
     "cli/policy.py": (1, "the policy"),
     "cli/write.py": (1, "the null device, once a pipe was closed"),
-    "evaluate/originals.py": (2, "an index of what a model learned from"),
-    "evaluate/text_originals.py": (2, "an index of what a model learned from"),
     "generate/directions.py": (2, "what was learned about a model"),
     "generate/inversion.py": (2, "a latent, which no one sees without the model"),
     "generate/picture_index.py": (2, "an index of the user's own pictures"),

@@ -43,7 +43,7 @@ from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.history import Workspace, beside, staged
 from luoxia.workspace.made_from import MadeFrom
 from luoxia.workspace.memorisation import TOLD, Judgement
-from luoxia.workspace.sheets import layout
+from luoxia.workspace.sheets import cells
 
 UNMARKED = Text(
     "the picture does not take an unseen mark; it leaves with the others",
@@ -183,8 +183,8 @@ def _marked(
             seen = content
             if chosen.shows(made_from.kind):
                 below = (
-                    zone is None and layout(made_from.parameters) is not None
-                )  # it covers none of a sheet's pictures
+                    zone is None and len(cells(content, made_from.parameters)) > 1
+                )  # a sheet's pictures stay whole
                 seen = visible.mark(content, chosen.mark, zone, below=below)
             carries = chosen.embeds and min(seen.shape[:2]) >= watermark.PROMISED
             return watermark.mark(seen, ids.number_of(id)) if carries else seen

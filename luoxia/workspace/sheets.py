@@ -28,8 +28,6 @@ def layout(parameters: Mapping[str, Any]) -> Layout | None:
         return Layout((len(rows) + 1) * (len(cols) + 1), len(cols) + 1)
     count = len(seeds) if isinstance(seeds, list | tuple | range) else parameters.get("n")
     columns, gap = parameters.get("columns"), parameters.get("gap", GAP)
-    if parameters.get("one") is not None:
-        return None
     if not (isinstance(count, int) and isinstance(columns, int) and isinstance(gap, int)):
         return None
     return Layout(count, min(columns, count), gap) if count > 1 and columns > 0 else None

@@ -16,6 +16,7 @@ from luoxia.evaluate import originals, text_originals
 from luoxia.provenance import policy
 from luoxia.provenance.policy import Policy
 from luoxia.provenance.verify import verify
+from luoxia.weights import originals as files
 from luoxia.workspace import chain, database, memorisation
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.learned import folder_of_used, learned
@@ -142,9 +143,9 @@ def test_what_cannot_be_looked_up_is_told(run: Path, tmp_path: Path) -> None:
         "not_looked_up": {"elsewhere": "the model's folder is not known"}
     }
     assert judge("text", by(run, "text", "write")).unknown[0][1] == "content of this kind is not looked up"
-    (run / originals.FILE).write_bytes(b"broken")
+    (run / files.PICTURES).write_bytes(b"broken")
     assert "no whole index" in judge(pixels, by(run)).unknown[0][1]
-    (run / originals.FILE).unlink()
+    (run / files.PICTURES).unlink()
     assert "has no index" in judge(pixels, by(run)).unknown[0][1]
     assert judge(pixels, MadeFrom("picture", "mine")).to_json() == {}
 
@@ -192,3 +193,10 @@ def test_records_without_a_judgement_are_read(workspace: Workspace) -> None:
     del facts["memorisation"]
     assert Creation.from_json(facts).memorisation == {}
     assert memorisation.Judgement().to_json() == {}
+
+
+def test_one_picture_of_several_is_no_sheet() -> None:
+    """As one that an API lets out on the way, whose record tells how many were asked for."""
+    single = np.zeros((300, 300, 3), np.uint8)
+    assert [one.shape for one in cells(single, {"n": 4, "columns": 4, "gap": 8})] == [(300, 300, 3)]
+    assert [one.shape for one in cells(single, {"n": 4, "columns": 1, "gap": 8, "one": 2})] == [(300, 300, 3)]

@@ -102,7 +102,10 @@ def leave_made(made_from: MadeFrom, out: Path, *, later: bool) -> None:
         )
     else:
         assert not isinstance(made, str | bytes)
-        leave_picture(made, made_from, out)
+        seed = made_from.seed
+        leave_picture(
+            made, made_from, out, more=None if seed is None else Text(f", seed {seed}", f"，种子 {seed}")
+        )
 
 
 def leave_picture(

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
-from luoxia.cli.door import admit
+from luoxia.cli.door import admit, leave_later, leave_made
 from luoxia.cli.shared import unfolded
 from luoxia.cli.words import say
 from luoxia.core.errors import UserError
-
-if TYPE_CHECKING:
-    from luoxia.generate.drawing import Drawing, Pictures
 
 MODEL, NEW = "icons-64", "new"
 MOST = 400  # pictures on a sheet of many prompts
@@ -109,62 +104,33 @@ class Order:
     device: options.Device = None
     threads: options.Threads = None
 
-    def opened(self) -> Drawing:
-        """The model, once what cannot be written has been refused."""
-        import torch
-
-        from luoxia.core.runtime import resolve
-        from luoxia.generate.drawing import Drawing
-
-        runtime = resolve(device=self.device, threads=self.threads)
-        torch.set_num_threads(runtime.threads)
-        return Drawing.open(self.model, runtime, clip=self.clip)
-
     def check(self) -> None:
         from luoxia.cli.drawings import check
 
         check(self.out, self.size)
 
-    def drawn(
+    def leave(
         self,
-        drawing: Drawing,
-        draw: Callable[..., Pictures],
         prompt: str | None,
         command: str = "draw",
         *,
         parents: tuple[Path, ...] = (),
         **more: object,
     ) -> None:
-        """Let ``draw`` make the pictures, with a bar of what is done, and let them out."""
-        from luoxia.cli.drawings import Made, counted, keep
-        from luoxia.generate.codes import Knobs
+        """Draw and let the pictures out, or have a worker make the sheet."""
+        from luoxia.cli.drawings import leave_drawn, told
 
-        knobs = Knobs(self.guidance, self.temperature, self.top_k, self.top_p)
-        with counted(str(self.out)) as watch:
-            made = draw(n=self.n, seed=self.seed, knobs=knobs, candidates=self.candidates, watch=watch)
-        made = Made(drawing, made, command, self.asked() | more, prompt or "", parents)
-        keep(made, self.out, self.size, self.svg, self.each)
+        made_from = told(command, self.asked() | more, prompt or "", self.seed)
+        if self.later:
+            self.refuse_more("--later makes the sheet alone", "--later 只制作总图")
+            leave_later(made_from, self.out, parents=parents)
+        else:
+            leave_drawn(made_from, self.out, svg=self.svg, each=self.each, parents=parents)
 
     def asked(self) -> dict[str, Any]:
         """What the record says of every kind."""
         named = "model clip n candidates guidance temperature top_k top_p size device threads"
         return {name: getattr(self, name) for name in named.split()}
-
-    def queued(
-        self,
-        prompt: str | None,
-        command: str = "draw",
-        *,
-        parents: tuple[Path, ...] = (),
-        **more: object,
-    ) -> None:
-        """Have a worker make the sheet."""
-        from luoxia.cli.door import leave_later
-        from luoxia.cli.drawings import told
-
-        self.refuse_more("--later makes the sheet alone", "--later 只制作总图")
-        made_from = told(command, self.asked() | more, self.n, prompt or "", self.seed)
-        leave_later(made_from, self.out, parents=parents)
 
     def refuse_more(self, en: str, zh: str) -> None:
         """Raise where more than the sheet is asked for, for the reason given."""
@@ -208,13 +174,7 @@ def new(
 ) -> None:
     order.check()
     admit(prompt, command="draw")
-    text = order.styled(prompt) or ""
-    if order.later:
-        order.queued(text)
-        return
-    drawing = order.opened()
-    drawing.prompt(text)  # what is wrong with it is told before anything is drawn
-    order.drawn(drawing, functools.partial(drawing.draw, text), text)
+    order.leave(order.styled(prompt))
 
 
 @app.command(help=say("One sheet of many prompts, a line each.", "许多提示画成一张总图，每行一个提示。"))
@@ -225,7 +185,6 @@ def sheet(
     order: Order = Order(out=Path("sheet.png")),
 ) -> None:
     from luoxia.cli import inputs
-    from luoxia.cli.door import leave_made
     from luoxia.core.seeds import checked
     from luoxia.workspace import makers
     from luoxia.workspace.asked import Drawn
@@ -286,20 +245,11 @@ def complete(
 ) -> None:
     order.check()
     admit(prompt or "", command="draw complete")
-    from luoxia.workspace.asked import given, taken
+    from luoxia.workspace.asked import given
 
-    text, files = order.styled(prompt), (picture, *([mask] if mask else []))
     more = {"picture": given(picture), "mask": given(mask) if mask else None, "keep": keep}
-    if order.later:
-        order.queued(text, "draw complete", parents=files, **more)
-        return
-    drawing = order.opened()
-    from luoxia.generate.canvas import canvas
-
-    white = taken(more["mask"]) if mask else None
-    on = canvas(taken(more["picture"]), drawing.size, mask=white, keep=keep)
-    complete_ = functools.partial(drawing.complete, on, text)
-    order.drawn(drawing, complete_, text, "draw complete", parents=files, **more)
+    parents = (picture, *([mask] if mask else []))
+    order.leave(order.styled(prompt), "draw complete", parents=parents, **more)
 
 
 @app.command(help=say("Pictures like a given one.", "画出与给定图片相似的图片。"))
@@ -317,15 +267,7 @@ def vary(
 ) -> None:
     order.check()
     admit(prompt or "", command="draw vary")
-    from luoxia.workspace.asked import given, taken
+    from luoxia.workspace.asked import given
 
-    text, more = order.styled(prompt), {"picture": given(picture), "strength": strength}
-    if order.later:
-        order.queued(text, "draw vary", parents=(picture,), **more)
-        return
-    drawing = order.opened()
-    from luoxia.data.decoding import decode, fit
-
-    pixels = fit(decode(taken(more["picture"])).image, drawing.size)
-    varied = functools.partial(drawing.vary, pixels, strength=strength, text=text)
-    order.drawn(drawing, varied, text, "draw vary", parents=(picture,), **more)
+    more = {"picture": given(picture), "strength": strength}
+    order.leave(order.styled(prompt), "draw vary", parents=(picture,), **more)

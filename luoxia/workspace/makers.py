@@ -8,13 +8,14 @@ first of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.images import grid
 from luoxia.workspace.asked import (
     Asked,
     Drawn,
@@ -34,7 +35,7 @@ from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
-    from luoxia.generate.drawing import Drawing
+    from luoxia.generate.drawing import Drawing, Pictures
     from luoxia.generate.verse_order import Verse
 
 Watch = Callable[[int, int], None]  # hears how many of how many steps are done
@@ -77,6 +78,12 @@ def write(made_from: MadeFrom, watch: Watch = nothing) -> str:
 
 
 def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
+    _, made = pictures(made_from, watch)
+    return sheet(made.pixels, made_from)
+
+
+def pictures(made_from: MadeFrom, watch: Watch = nothing) -> tuple[Drawing, Pictures]:
+    """The model of a command that draws, and all pictures that it makes, at the size that was asked for."""
     asked = ASKED[made_from.command](**made_from.parameters)
     from luoxia.generate.codes import Knobs
     from luoxia.generate.drawing import Drawing
@@ -103,8 +110,14 @@ def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
         made = drawing.vary(pixels, strength=asked.strength, text=text, **options)
     else:
         made = drawing.draw(made_from.prompt, **options)
-    drawn = made.pixels if asked.one is None else made.pixels[[asked.one]]
-    return _sheet(drawing, drawn, asked)
+    return drawing, replace(made, pixels=_sized(drawing, made.pixels, asked))
+
+
+def sheet(pixels: np.ndarray, made_from: MadeFrom) -> np.ndarray:
+    """Pictures (n, C, S, S) as one, (H, W, 3): in rows, or the one that the record is of."""
+    asked = ASKED[made_from.command](**made_from.parameters)
+    shown = pixels if asked.one is None else pixels[[asked.one]]
+    return np.asarray(grid(shown, asked.columns, gap=asked.gap if len(shown) > 1 else 0))
 
 
 def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
@@ -120,19 +133,16 @@ def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
         )
         drawn.append(made.pixels)
         watch(len(drawn), len(prompts))
-    return _sheet(drawing, np.concatenate(drawn), asked)
+    return sheet(_sized(drawing, np.concatenate(drawn), asked), made_from)
 
 
-def _sheet(drawing: Drawing, drawn: np.ndarray, asked: Drawn) -> np.ndarray:
-    from luoxia.core.images import grid
-
-    pixels = drawn if asked.size in (None, drawing.size) else drawing.enlarged(drawn, asked.size)
-    return np.asarray(grid(pixels, asked.columns, gap=asked.gap if len(pixels) > 1 else 0))
+def _sized(drawing: Drawing, pixels: np.ndarray, asked: Drawn) -> np.ndarray:
+    """(n, C, S, S) -> (n, C, size, size)."""
+    return pixels if asked.size in (None, drawing.size) else drawing.enlarged(pixels, asked.size)
 
 
 def face(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
     asked = Faces(**made_from.parameters)
-    from luoxia.core.images import grid
     from luoxia.generate.portraits import Portraits
 
     portraits = Portraits.open(asked.model, _runtime(asked))
@@ -143,7 +153,6 @@ def face(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
 
 def mix(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
     asked = Mixed(**made_from.parameters)
-    from luoxia.core.images import grid
     from luoxia.generate.portraits import Portraits
 
     portraits = Portraits.open(asked.model, _runtime(asked))

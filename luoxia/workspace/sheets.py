@@ -22,7 +22,10 @@ class Layout:
 
 
 def layout(parameters: Mapping[str, Any]) -> Layout | None:
-    """As many as the record's "seeds" or "n", in its "columns"; or a table of its "rows" and "cols". None for a single picture."""
+    """As many as the record's "seeds" or "n", in its "columns"; or a table of its "rows" and "cols". None for a single picture,
+    and for "one" of a sheet by itself."""
+    if parameters.get("one") is not None:
+        return None
     rows, cols, seeds = (parameters.get(name) for name in ("rows", "cols", "seeds"))
     if isinstance(rows, list | tuple) and isinstance(cols, list | tuple):
         return Layout((len(rows) + 1) * (len(cols) + 1), len(cols) + 1)

@@ -91,7 +91,8 @@ def test_single_files_and_sizes(run) -> None:
 def test_an_upscaler_enlarges_and_a_tracer_draws_curves(run) -> None:
     tiny_drawing.keep(place("large"), upscaler=tiny_drawing.upscaler())
     outcome = run(
-        *("draw", "a red square 1", "-n", "2", "--size", "100", "--svg", "--model", "large", "-o", "a.png")
+        *("draw", "a red square 1", "-n", "2", "--size", "100", "--svg", "--each", "--model", "large"),
+        *("--threads", "1", "-o", "a.png"),
     )
     assert outcome.code == 0, outcome.err
     assert "no upscaler" not in outcome.err
@@ -101,6 +102,10 @@ def test_an_upscaler_enlarges_and_a_tracer_draws_curves(run) -> None:
         assert (
             Path(f"a-{i}.svg").read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg" width="100"')
         )
+    with Workspace() as workspace:
+        made = [workspace.find(listed.id) for listed in workspace.list()]
+    alone = [one for one in made if Path(one.path).name in ("a-1.png", "a-2.png")]
+    assert [replay(one).outcome for one in alone] == ["identical"] * 2
 
 
 def test_the_given_part_of_a_picture_is_kept(run) -> None:

@@ -133,6 +133,7 @@ def test_one_picture_of_a_sheet_is_enough(workspace: Workspace, tmp_path: Path, 
         {"n": 2, "columns": "x"},
         {"n": 2, "columns": 0},
         {"n": 10**9, "columns": 2, "gap": -5},
+        {"n": 4, "columns": 2, "gap": 4, "one": 0},
     ],
 )
 def test_what_is_no_sheet_has_no_cells(parameters: dict) -> None:

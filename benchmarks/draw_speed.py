@@ -39,8 +39,9 @@ import numpy as np
 import torch
 
 from luoxia.core.runtime import keep_freed_memory, resolve
-from luoxia.generate.codes import Knobs, choose, draw_codes, untold_ids
+from luoxia.generate.codes import choose, draw_codes, untold_ids
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.drawing_order import Knobs
 from luoxia.models.captions import END, CaptionTokenizer
 from luoxia.models.clip import CLIP, CLIPConfig
 from luoxia.models.dalle import Dalle, DalleConfig

@@ -56,11 +56,14 @@ def leave_later(made_from: MadeFrom, out: Path, *, parents: Iterable[Path] = ())
     )
 
 
-def check_text(out: Path | None) -> None:
-    """Refuse, before anything is written, a policy that cannot be understood and a name that no text can have."""
+def check_text(out: Path | None, *, later: bool) -> None:
+    """Refuse, before anything is written, a policy that cannot be understood, a name that no text can have, and none for a
+    text that a worker is to write."""
     from luoxia.provenance import policy
 
     policy.load()
+    if out is None and later:
+        raise UserError("--later needs a file to write: give -o FILE", "--later 需要输出文件：请给 -o 文件")
     if out is not None and out.suffix.lower() not in TEXTS:
         raise UserError(
             f"{out}: a text cannot be written so; name it {', '.join(TEXTS)}",

@@ -105,9 +105,10 @@ class Order:
     threads: options.Threads = None
 
     def check(self) -> None:
-        from luoxia.cli.drawings import check
+        """Refuse a name that no picture can have before anything is drawn."""
+        from luoxia.core.images import form_of
 
-        check(self.out, self.size)
+        form_of(self.out)
 
     def leave(
         self,
@@ -173,8 +174,9 @@ def new(
     order: Order = Order(),
 ) -> None:
     order.check()
-    admit(prompt, command="draw")
-    order.leave(order.styled(prompt))
+    text = order.styled(prompt)
+    admit(text or "", command="draw")
+    order.leave(text)
 
 
 @app.command(help=say("One sheet of many prompts, a line each.", "许多提示画成一张总图，每行一个提示。"))
@@ -192,7 +194,7 @@ def sheet(
     order.check()
     order.refuse_more("a sheet is one picture", "总图只有一张")
     numbered = enumerate(inputs.contents(prompts).splitlines(), start=1)
-    lines = {number: line.strip() for number, line in numbered if line.strip()}
+    lines = {number: order.styled(line.strip()) or "" for number, line in numbered if line.strip()}
     if not 1 <= len(lines) * order.n <= MOST:
         raise UserError(
             f"{prompts}: {len(lines)} prompts of {order.n} pictures each; 1 to {MOST} fit on a sheet",
@@ -205,7 +207,7 @@ def sheet(
             raise UserError(
                 f"{prompts}:{number}: {error.text.en}", f"{prompts}:{number}：{error.text.zh}"
             ) from error
-    text = "\n".join(order.styled(line) or line for line in lines.values())
+    text = "\n".join(lines.values())
     facts: dict[str, Any] = {**order.asked(), "n": len(lines) * order.n, "columns": columns}
     asked = Drawn(**facts)
     seed = checked(order.seed)
@@ -244,12 +246,13 @@ def complete(
     order: Order = Order(out=Path("completed.png")),
 ) -> None:
     order.check()
-    admit(prompt or "", command="draw complete")
+    text = order.styled(prompt)
+    admit(text or "", command="draw complete")
     from luoxia.workspace.asked import given
 
     more = {"picture": given(picture), "mask": given(mask) if mask else None, "keep": keep}
     parents = (picture, *([mask] if mask else []))
-    order.leave(order.styled(prompt), "draw complete", parents=parents, **more)
+    order.leave(text, "draw complete", parents=parents, **more)
 
 
 @app.command(help=say("Pictures like a given one.", "画出与给定图片相似的图片。"))
@@ -266,8 +269,9 @@ def vary(
     order: Order = Order(n=6, out=Path("variations.png")),
 ) -> None:
     order.check()
-    admit(prompt or "", command="draw vary")
+    text = order.styled(prompt)
+    admit(text or "", command="draw vary")
     from luoxia.workspace.asked import given
 
     more = {"picture": given(picture), "strength": strength}
-    order.leave(order.styled(prompt), "draw vary", parents=(picture,), **more)
+    order.leave(text, "draw vary", parents=(picture,), **more)

@@ -10,24 +10,10 @@ from typing import Any
 from luoxia.cli.door import leave, leave_picture
 from luoxia.cli.words import tell
 from luoxia.core import seeds
-from luoxia.core.errors import UserError
-from luoxia.core.images import form_of
 from luoxia.core.language import Text
 from luoxia.core.progress import counter
 from luoxia.workspace import makers
 from luoxia.workspace.made_from import MadeFrom
-
-SIZES = (16, 2048)
-
-
-def check(out: Path, size: int | None) -> None:
-    """Refuse what cannot be written before anything is drawn."""
-    form_of(out)
-    if size is not None and not SIZES[0] <= size <= SIZES[1]:
-        raise UserError(
-            f"size is {size}; give {SIZES[0]} to {SIZES[1]} pixels",
-            f"size 为 {size}；请给 {SIZES[0]} 到 {SIZES[1]} 像素",
-        )
 
 
 def told(command: str, asked: Mapping[str, Any], prompt: str, seed: int | None) -> MadeFrom:

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from luoxia.cli import options
-from luoxia.cli.door import admit, check_text, leave_text
+from luoxia.cli.door import admit, check_text, leave_later, leave_text
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 
@@ -125,36 +125,36 @@ def new(
         str, Option(metavar="MODEL", help=say("A model's name or a run's folder.", "模型名称或训练文件夹。"))
     ] = MODEL,
     out: options.TextFile = None,
+    later: options.Later = False,
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
-    from luoxia.generate.verse_order import VerseOrder
+    from luoxia.core import seeds
+    from luoxia.workspace import makers
     from luoxia.workspace.asked import Poems
 
-    wish = {
-        "form": form,
-        "rhyme": rhyme,
-        "rhyme_class": rhyme_class,
-        "tones": tones,
-        "acrostic": acrostic,
-        "author": author,
-        "n": n,
-        "candidates": candidates,
-        "temperature": temperature,
-        "guidance": guidance,
-    }
     admit(theme, acrostic, command="poem")
-    order = VerseOrder(theme=theme, seed=seed, **wish)
-    check_text(out)
-    from luoxia.generate.verse import (
-        load_verse,
-    )  # PyTorch comes in, once the order is known to be a sound one
-
-    poems = load_verse(model, device=device, threads=threads).write(order, nearest=original)
-    from luoxia.workspace import makers
-
-    asked = Poems(model, **wish, threads=threads)
-    made_from = makers.told("text", "poem", model, asked, prompt=theme, seed=poems[0].seed)
+    asked = Poems(
+        model,
+        device,
+        threads,
+        form=form,
+        rhyme=rhyme,
+        rhyme_class=rhyme_class,
+        tones=tones,
+        acrostic=acrostic,
+        author=author,
+        n=n,
+        candidates=candidates,
+        temperature=temperature,
+        guidance=guidance,
+    )
+    check_text(out, later=later)
+    made_from = makers.told("text", "poem", model, asked, prompt=theme, seed=seeds.checked(seed))
+    if out is not None and later:
+        leave_later(made_from, out)
+        return
+    poems = makers.verses(made_from, nearest=original)
     leave_text(makers.poems(poems), made_from, out)  # first: a policy may keep copies from leaving
     if out is None:
         print("\n\n".join(_shown(poem, marks=marks) for poem in poems))

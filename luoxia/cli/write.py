@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luoxia.cli import inputs, options
-from luoxia.cli.door import admit, check_text, leave_text
+from luoxia.cli.door import admit, check_text, leave_later, leave_text
 from luoxia.cli.readiness import make_ready
 from luoxia.cli.words import tell
+from luoxia.core import seeds
 from luoxia.core.errors import UserError
 from luoxia.core.progress import counter
 from luoxia.generate.sampling import Sampling, usual_temperature
 from luoxia.provenance import policy
 from luoxia.weights.catalogue import DEFAULT_TEXT_MODEL
-from luoxia.workspace.asked import Writing
 
 if TYPE_CHECKING:
-    from luoxia.generate.constraint import Constraint
     from luoxia.generate.stream import TextStream
+    from luoxia.workspace.asked import Writing
+    from luoxia.workspace.made_from import MadeFrom
 
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 + SIGINT and 128 + SIGPIPE, as shells report them
 
@@ -47,11 +49,15 @@ def write(
     out: options.TextFile = None,
     threads: options.Threads = None,
     stats: options.Stats = False,
+    later: options.Later = False,
 ) -> int:
+    from luoxia.workspace import makers
+    from luoxia.workspace.asked import Writing
+
     mark = policy.load().embeds
     if temperature is None:
         temperature = usual_temperature(mark=mark, constrained=bool(json_schema or regex or choice))
-    sampling = {
+    knobs = {
         "max_new_tokens": max_tokens,
         "temperature": temperature,
         "top_k": top_k,
@@ -59,54 +65,48 @@ def write(
         "min_p": min_p,
         "repetition_penalty": repetition_penalty,
         "stop": tuple(stop or ()),
-        "seed": seed,
         "mark": mark,
     }
-    Sampling(**sampling)  # a mistake is told before a model is fetched or loaded
+    shape = _shape(json_schema, regex, choice)
+    asked = Writing(model, raw=raw, threads=threads, **shape, **knobs)
+    constraint = makers.constraint_of(asked)
+    seeds.checked(seed)
     text = inputs.prompt_text(prompt)
     messages = _messages(text, system, examples)
+    asked = replace(asked, before=messages[:-1])
     admit(*(m["content"] for m in messages if m["role"] != "assistant"), command="write")
     if raw and len(messages) > 1:
         raise UserError(
             "--raw continues the prompt alone; leave out --system and --examples",
             "--raw 只续写提示本身；请去掉 --system 与 --examples",
         )
-    schema, constraint = _constraint(json_schema, regex, choice)
-    check_text(out)
-    if out is not None and out.suffix.lower() == ".json" and schema is None:
+    if later and stats:
+        raise UserError(
+            "--stats tells of a text as it is written; leave it out with --later",
+            "--stats 只用于即时写出的文本；使用 --later 时请去掉",
+        )
+    check_text(out, later=later)
+    if out is not None and out.suffix.lower() == ".json" and asked.json_schema is None:
         raise UserError(
             f"{out}: give --json-schema with it, or the model may write what is no JSON",
             f"{out}：请同时给出 --json-schema，否则写出的可能不是 JSON",
         )
-    make_ready(model)
-
-    import luoxia  # brings torch
-
-    gpt = luoxia.load(model, threads=threads)
-    if raw:
-        stream = gpt.stream(text, constraint=constraint, **sampling)
-    else:
-        stream = gpt.chat(messages, constraint=constraint, **sampling)
+    make_ready(model)  # mistakes were told before a model is fetched or loaded
+    if out is not None and later:
+        leave_later(_told(asked, text, seed), out)
+        return 0
+    stream = makers.writing(asked, text, seed, constraint)
     if seed is None:
         tell(f"seed {stream.seed}", f"种子 {stream.seed}")
-    written, code = _written(stream, out, max_tokens)
+    return _left(stream, asked, text, out, stats=stats)
+
+
+def _left(stream: TextStream, asked: Writing, prompt: str, out: Path | None, *, stats: bool) -> int:
+    """Let out what the stream writes; the exit code."""
+    written, code = _written(stream, out, asked.max_new_tokens)
     if written or not code:
-        asked = {
-            "before": messages[:-1],
-            "raw": raw,
-            "json_schema": schema,
-            "regex": regex,
-            "choices": choice or (),
-            "threads": threads,
-            "cut": len(written) if code else None,
-        }
-        _leave(
-            written,
-            out,
-            text,
-            Writing(model, **asked, **{name: sampling[name] for name in sampling if name != "seed"}),
-            stream.seed,
-        )
+        asked = replace(asked, cut=len(written) if code else None)
+        leave_text(written, _told(asked, prompt, stream.seed), out)
     if code:
         return code
     if stream.finish_reason == "length":
@@ -125,24 +125,15 @@ def _messages(text: str, system: str | None, examples: Path | None) -> list[dict
     return [*before, *shown, {"role": "user", "content": text}]
 
 
-def _constraint(
-    json_schema: Path | None, regex: str | None, choice: list[str] | None
-) -> tuple[str | None, Constraint | None]:
-    """The schema's text, where there is one, and what holds the text to it or to another pattern."""
+def _shape(json_schema: Path | None, regex: str | None, choice: list[str] | None) -> dict[str, Any]:
+    """What the text is to look like, as :class:`Writing` has it."""
     if sum(map(bool, (json_schema, regex, choice))) > 1:
         raise UserError(
             "--json-schema, --regex and --choice exclude each other; give one kind",
             "--json-schema、--regex 与 --choice 互斥；请只用其中一种",
         )
-    if not (json_schema or regex or choice):
-        return None, None
     schema = inputs.schema(json_schema) if json_schema else None
-
-    from luoxia.generate.constraint import Constraint  # brings a grammar compiler that few need
-
-    if schema is not None:
-        return schema, Constraint.from_json_schema(schema)
-    return None, Constraint.from_regex(regex) if regex else Constraint.from_choices(choice or [])
+    return {"json_schema": schema, "regex": regex or None, "choices": choice or ()}
 
 
 def _written(stream: TextStream, out: Path | None, most: int) -> tuple[str, int]:
@@ -174,10 +165,10 @@ def _written(stream: TextStream, out: Path | None, most: int) -> tuple[str, int]
     return "".join(written), code
 
 
-def _leave(text: str, out: Path | None, prompt: str, asked: Writing, seed: int) -> None:
+def _told(asked: Writing, prompt: str, seed: int | None) -> MadeFrom:
     from luoxia.workspace import makers
 
-    leave_text(text, makers.told("text", "write", asked.model, asked, prompt=prompt, seed=seed), out)
+    return makers.told("text", "write", asked.model, asked, prompt=prompt, seed=seed)
 
 
 def _tell_stats(stream: TextStream) -> None:

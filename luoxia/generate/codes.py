@@ -15,36 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luoxia.core.errors import UserError
 from luoxia.generate.code_step import Stepper
+from luoxia.generate.drawing_order import Knobs
 from luoxia.models.captions import BEGIN, END, PAD
 from luoxia.models.dalle import Dalle
 from luoxia.nn.attention import KVCache
 
 FREE = -1  # in the place of a code that is to be drawn
 Watch = Callable[[Tensor, int], None]  # hears the codes (B, n), and how many of each picture are decided
-
-
-@dataclass(frozen=True)
-class Knobs:
-    """``guidance`` 1 is the model's own distribution, 0 that without the caption. ``temperature`` 0 takes the likeliest
-    code; ``top_k`` 0 and ``top_p`` 1 are off."""
-
-    guidance: float = 3.0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 0.95
-
-    def __post_init__(self) -> None:
-        ranges = {"guidance": (0, 20), "temperature": (0, 10), "top_k": (0, 1 << 20), "top_p": (0, 1)}
-        for name, (low, high) in ranges.items():
-            value, whole = getattr(self, name), name == "top_k"
-            kind = int if whole else int | float
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                raise UserError(
-                    f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
-                    f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
-                )
 
 
 @dataclass(frozen=True)

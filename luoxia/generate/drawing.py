@@ -6,7 +6,7 @@ Picture i of a seed follows from (seed, i) alone, in whatever company it is draw
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from luoxia.core import seeds
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.generate.canvas import Canvas
-from luoxia.generate.codes import FREE, Drawn, Knobs, draw_codes, untold_ids
+from luoxia.generate.codes import FREE, Drawn, draw_codes, untold_ids
+from luoxia.generate.drawing_order import MOST_CANDIDATES, Knobs, check_counts, check_strength
 from luoxia.generate.prompts import Prompt, prepared
 from luoxia.generate.sight import LONGEST, Sight
 from luoxia.models.dalle import Dalle
@@ -28,7 +29,6 @@ from luoxia.weights import clip_folder, drawing_folder
 from luoxia.weights.drawing_folder import DrawingFolder
 
 AT_ONCE = 16  # pictures that are drawn side by side
-MOST, MOST_CANDIDATES = 64, 256
 TIMES = 4  # candidates for each picture that is asked for, where a CLIP can choose among them
 Preview = Callable[[NDArray[np.int64], int, int], None]
 """Hears the codes (b, n) of some pictures, ``FREE`` where they are not decided, how many codes are decided in all, and of
@@ -108,7 +108,7 @@ class Drawing:
         seed, prompt = seeds.checked(seed), None if text is None else self.prompt(text)
         count = self._candidates(n, candidates, ranked=prompt is not None)
         ids = untold_ids(self.dalle.config.text_length) if prompt is None else torch.tensor(prompt.ids)
-        knobs = Knobs(1.0, knobs.temperature, knobs.top_k, knobs.top_p) if prompt is None else knobs
+        knobs = replace(knobs, guidance=1.0) if prompt is None else knobs
         fixed = None if given is None else np.broadcast_to(given, (count, self.places))
         drawn = self._drawn(ids, count, seed, knobs, fixed, watch)
         numbers, fit = np.arange(count), drawn.fit.cpu().numpy()
@@ -142,11 +142,7 @@ class Drawing:
         **options,
     ) -> Pictures:
         """Pictures like the one of ``codes`` (h w,): each code is drawn anew with probability ``strength``."""
-        if not 0 < strength <= 1:
-            raise UserError(
-                f"strength is {strength:g}; give a number above 0, up to 1",
-                f"strength 为 {strength:g}；请给大于 0、不超过 1 的数",
-            )
+        check_strength(strength)
         seed, count = (
             seeds.checked(seed),
             self._candidates(n, options.get("candidates"), ranked=text is not None),
@@ -198,15 +194,9 @@ class Drawing:
         return _bytes(x)
 
     def _candidates(self, n: int, asked: int | None, *, ranked: bool) -> int:
-        if not 1 <= n <= MOST:
-            raise UserError(f"n is {n}; give 1 to {MOST}", f"n 为 {n}；请给 1 到 {MOST}")
+        check_counts(n, asked)
         if asked is None:
             return min(n * TIMES, MOST_CANDIDATES) if self.sight is not None and ranked else n
-        if not n <= asked <= MOST_CANDIDATES:
-            raise UserError(
-                f"candidates is {asked}; give {n}, as many as pictures, to {MOST_CANDIDATES}",
-                f"candidates 为 {asked}；请给 {n}（图片数）到 {MOST_CANDIDATES}",
-            )
         return asked
 
     def _drawn(

@@ -24,12 +24,7 @@ def path(keys: Tensor, frames: int, way: str = "spline") -> Tensor:
     When the last key is the first, the way is a loop: its last frame stands one step before its first. "spline" is
     Catmull and Rom's, which passes every key without a stop or a bend; "linear" and "slerp" turn at each.
     """
-    if way not in WAYS:
-        raise UserError(
-            f"there is no way {way!r}; there is {', '.join(WAYS)}", f"没有插值 {way!r}；有 {'、'.join(WAYS)}"
-        )
-    if len(keys) < 2 or frames < 2:
-        raise UserError("a way needs two seeds and two frames at least", "插值至少需要两个种子和两帧")
+    check_way(len(keys), frames, way)
     loop = bool((keys[0] == keys[-1]).all()) and len(keys) > 2
     legs = len(keys) - 1
     at = torch.arange(frames, dtype=torch.float64) * (legs / (frames if loop else frames - 1))
@@ -68,14 +63,28 @@ def through_seeds(
     name: str | None = None,
 ) -> Tensor:
     """The same through the faces of seeds, all of the class ``name`` or the first, in ``space`` "w" or "z"."""
-    if space not in SPACES:
-        raise UserError(f"there is no space {space!r}; there is w and z", f"没有空间 {space!r}；有 w 与 z")
+    check_space(space)
     name = name or portraits.first_class
     if space == "w":
         ws = portraits.styles(seeds, psi=psi, name=name)
         return path(ws[:, 0].clone(), frames, way)[:, None].repeat(1, ws.shape[1], 1)
     z = path(portraits.latents(seeds), frames, way)
     return portraits.network.mapping(z, portraits.classes(range(frames), name), checked_psi(psi))
+
+
+def check_way(keys: int, frames: int, way: str) -> None:
+    """So many frames on that way through so many keys."""
+    if way not in WAYS:
+        raise UserError(
+            f"there is no way {way!r}; there is {', '.join(WAYS)}", f"没有插值 {way!r}；有 {'、'.join(WAYS)}"
+        )
+    if keys < 2 or frames < 2:
+        raise UserError("a way needs two seeds and two frames at least", "插值至少需要两个种子和两帧")
+
+
+def check_space(space: str) -> None:
+    if space not in SPACES:
+        raise UserError(f"there is no space {space!r}; there is w and z", f"没有空间 {space!r}；有 w 与 z")
 
 
 def frame_count(seconds: float, fps: float) -> int:

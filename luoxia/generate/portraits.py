@@ -50,35 +50,19 @@ class Portraits:
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """z (N, z_dim) of each seed."""
-        for seed in seeds:
-            if not 0 <= seed <= LARGEST_SEED:
-                raise UserError(
-                    f"seed {seed} is out of range: give 0 to {LARGEST_SEED}",
-                    f"种子 {seed} 超出范围：请给 0 到 {LARGEST_SEED}",
-                )
+        check_seeds(seeds)
         z = [np.random.RandomState(seed).randn(self.config.z_dim) for seed in seeds]
         return torch.from_numpy(np.array(z, np.float32)).to(self.runtime.device)
 
     def classes(self, seeds: Sequence[int], name: str | None = None) -> Tensor | None:
         """Classes (N,) of the pictures: the one called ``name``, else one that each seed draws; None without classes."""
-        count = self.config.classes
+        count, number = self.config.classes, class_number(self.told, name)
         if not count:
-            if name is not None:
-                raise UserError(
-                    f"{self.told.name} knows no classes: leave --class out",
-                    f"{self.told.name} 没有类别：请勿给 --class",
-                )
             return None
-        if name is None:
+        if number is None:
             drawn = [np.random.RandomState(seed).randint(0, count) for seed in seeds]
             return torch.tensor(drawn, device=self.runtime.device)
-        known = self.told.classes or tuple(str(i) for i in range(count))
-        if name not in known:
-            raise UserError(
-                f"{self.told.name} has no class {name!r}; it has {', '.join(known)}",
-                f"{self.told.name} 没有类别 {name!r}；有 {'、'.join(known)}",
-            )
-        return torch.full((len(seeds),), known.index(name), device=self.runtime.device)
+        return torch.full((len(seeds),), number, device=self.runtime.device)
 
     @property
     def first_class(self) -> str | None:
@@ -123,12 +107,7 @@ class Portraits:
 
         The first styles are pose and shape, the last ones colour (Karras et al. 2018, arXiv:1812.04948, section 3.1).
         """
-        count = self.config.num_ws
-        if not styles or min(styles) < 0 or max(styles) >= count:
-            raise UserError(
-                f"{self.told.name} has styles 0 to {count - 1}: give some of them, as in --styles 0-3",
-                f"{self.told.name} 的样式为 0 到 {count - 1}：请从中选择，如 --styles 0-3",
-            )
+        check_styles(self.told, styles)
         made = rows[:, None].repeat(1, len(columns), 1, 1)
         made[:, :, list(styles)] = columns[None][:, :, list(styles)]
         return made
@@ -157,6 +136,43 @@ def table(top: np.ndarray, left: np.ndarray, inner: np.ndarray) -> np.ndarray:
 def to_bytes(pictures: Tensor) -> np.ndarray:
     """[-1, 1] to uint8, rounded and cut off."""
     return (pictures * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    for seed in seeds:
+        if not 0 <= seed <= LARGEST_SEED:
+            raise UserError(
+                f"seed {seed} is out of range: give 0 to {LARGEST_SEED}",
+                f"种子 {seed} 超出范围：请给 0 到 {LARGEST_SEED}",
+            )
+
+
+def class_number(told: StyleGANFolder, name: str | None) -> int | None:
+    """Of the class called ``name``; None where none is named."""
+    count = told.network.classes
+    if name is None:
+        return None
+    if not count:
+        raise UserError(
+            f"{told.name} knows no classes: leave --class out", f"{told.name} 没有类别：请勿给 --class"
+        )
+    known = told.classes or tuple(str(i) for i in range(count))
+    if name not in known:
+        raise UserError(
+            f"{told.name} has no class {name!r}; it has {', '.join(known)}",
+            f"{told.name} 没有类别 {name!r}；有 {'、'.join(known)}",
+        )
+    return known.index(name)
+
+
+def check_styles(told: StyleGANFolder, styles: Sequence[int]) -> None:
+    """Of a mixture: which of the model's styles come from the columns."""
+    count = told.network.num_ws
+    if not styles or min(styles) < 0 or max(styles) >= count:
+        raise UserError(
+            f"{told.name} has styles 0 to {count - 1}: give some of them, as in --styles 0-3",
+            f"{told.name} 的样式为 0 到 {count - 1}：请从中选择，如 --styles 0-3",
+        )
 
 
 def checked_psi(psi: float) -> float:

@@ -21,9 +21,8 @@ class Prompt:
     warnings: tuple[Text, ...]
 
 
-def prepared(prompt: str, tokenizer: CaptionTokenizer, length: int) -> Prompt:
-    """Emoji become their names, white space one blank. Raises :class:`UserError` for a prompt that says nothing or too
-    much."""
+def checked(prompt: str) -> str:
+    """:func:`spelled`, where it says something, and not too much."""
     if len(prompt) > LONGEST:
         raise UserError(
             f"the prompt has {len(prompt):,} characters; say it in at most {LONGEST:,}, best in a few words",
@@ -35,7 +34,13 @@ def prepared(prompt: str, tokenizer: CaptionTokenizer, length: int) -> Prompt:
             'the prompt says nothing: write what to draw, as in "a red heart"',
             "提示没有内容：请写出要画什么，如“红色的心”",
         )
-    warnings = []
+    return text
+
+
+def prepared(prompt: str, tokenizer: CaptionTokenizer, length: int) -> Prompt:
+    """Emoji become their names, white space one blank. Raises :class:`UserError` for a prompt that says nothing or too
+    much."""
+    text, warnings = checked(prompt), []
     read = len(tokenizer.ids(text))
     if read > length - 2:
         warnings.append(

@@ -22,14 +22,13 @@ MARKED = 0.65  # the usual temperature where a text carries the mark; at 0.3, 20
 COLDEST = 1e-30  # colder, float32 logits would overflow; here already all but the likeliest weigh nothing
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """The knobs of one generation. ``temperature`` 0 is greedy; ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are off.
+@dataclass(frozen=True, kw_only=True)
+class Knobs:
+    """The knobs of one text. ``temperature`` 0 is greedy; ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are off.
 
-    ``seed`` None draws one, which the stream reports. ``logprobs`` n asks for each token's log-probability under the
-    model (before any knob) with the n likeliest alternatives. ``mark`` draws tokens so that their choice can be told from
-    chance (:mod:`luoxia.models.text_mark`); greedy texts carry nothing. The defaults are what small models write well with:
-    at higher temperatures they lose the thread, and without a penalty they go round in circles.
+    ``mark`` draws tokens so that their choice can be told from chance (:mod:`luoxia.models.text_mark`); greedy texts carry
+    nothing. The defaults are what small models write well with: at higher temperatures they lose the thread, and without a
+    penalty they go round in circles.
     """
 
     max_new_tokens: int = 256
@@ -39,29 +38,15 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.1
     stop: tuple[str, ...] = ()
-    seed: int | None = None
-    logprobs: int | None = None
     mark: bool = False
 
     def __post_init__(self) -> None:
-        ranges: list[tuple[str, float, float]] = [
-            ("max_new_tokens", 1, 1 << 20),
-            ("temperature", 0, 100),
-            ("top_k", 0, 1 << 20),
-            ("top_p", 0, 1),
-            ("min_p", 0, 1),
-            ("repetition_penalty", 0.01, 100),
-        ]
-        if self.logprobs is not None:
-            ranges.append(("logprobs", 0, MAX_LOGPROBS))
-        for name, low, high in ranges:
-            value, whole = getattr(self, name), name in COUNTS
-            kind = int if whole else int | float
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                raise UserError(
-                    f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
-                    f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
-                )
+        _check(self, "max_new_tokens", 1, 1 << 20)
+        _check(self, "temperature", 0, 100)
+        _check(self, "top_k", 0, 1 << 20)
+        _check(self, "top_p", 0, 1)
+        _check(self, "min_p", 0, 1)
+        _check(self, "repetition_penalty", 0.01, 100)
         stops = self.stop if isinstance(self.stop, list | tuple) else (self.stop,)
         object.__setattr__(self, "stop", tuple(stops))
         if len(stops) > MAX_STOPS or not all(
@@ -71,6 +56,30 @@ class Sampling:
                 f"stop takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters",
                 f"stop 最多 {MAX_STOPS} 个，每个 1 到 {MAX_STOP_LENGTH} 个字符",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling(Knobs):
+    """The knobs of one generation: ``seed`` None draws one, which the stream reports; ``logprobs`` n asks for each token's
+    log-probability under the model (before any knob) with the n likeliest alternatives."""
+
+    seed: int | None = None
+    logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.logprobs is not None:
+            _check(self, "logprobs", 0, MAX_LOGPROBS)
+
+
+def _check(knobs: Knobs, name: str, low: float, high: float) -> None:
+    value, whole = getattr(knobs, name), name in COUNTS
+    kind = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+        raise UserError(
+            f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
+            f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
+        )
 
 
 def usual_temperature(*, mark: bool, constrained: bool = False) -> float:

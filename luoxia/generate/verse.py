@@ -11,7 +11,7 @@ and the best by likelihood and theme are given.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from luoxia.data.verse import originals, sounds
 from luoxia.data.verse.lexicon import simplified
 from luoxia.data.verse.line_index import LineIndex
 from luoxia.data.verse.verdict import judge
-from luoxia.generate.verse_order import Verse, VerseOrder
+from luoxia.generate.verse_order import Verse, VerseOrder, known_author
 from luoxia.generate.verse_rules import Rules, SoundTable
 from luoxia.models.gpt import GPT
 from luoxia.models.verse_tokenizer import COMMA, NONE, STOP, THEME, VerseTokenizer
@@ -77,9 +77,7 @@ class VerseModel:
         up, where the poems are on this machine."""
         order = replace(order or VerseOrder(), **asked)  # type: ignore[arg-type]
         poems = list(self.writing(order))
-        if nearest and (known := originals.here()):
-            poems = [replace(poem, original=known.nearest("".join(poem.lines))) for poem in poems]
-        return poems
+        return with_nearest(poems) if nearest else poems
 
     def writing(self, order: VerseOrder, watch: Watch | None = None) -> Iterator[Verse]:
         """The poems that :meth:`write` gives, as they come. ``watch`` hears the numbers of those under way and the lines of
@@ -129,13 +127,7 @@ class VerseModel:
 
     def _prompt(self, order: VerseOrder) -> tuple[list[int], str]:
         tokenizer = self.tokenizer
-        author = simplified(order.author)
-        if author and author not in tokenizer.authors:
-            some = "、".join(tokenizer.authors[:12])
-            raise UserError(
-                f"{self.id} does not know the manner of {author[:20]}; it knows {some} and {max(0, len(tokenizer.authors) - 12)} more",
-                f"{self.id} 不熟悉{author[:20]}的风格；熟悉的有 {some} 等 {len(tokenizer.authors)} 家",
-            )
+        author = known_author(order.author, tokenizer.authors, self.id)
         known = [c for c in order.words if c in tokenizer.ids]
         unread = "".join(c for c in order.words if c not in known[:THEME])
         rhyme = None
@@ -151,6 +143,12 @@ class VerseModel:
         if book.id not in self._tables:
             self._tables[book.id] = SoundTable.of(book, self.tokenizer.characters)
         return self._tables[book.id]
+
+
+def with_nearest(poems: Sequence[Verse]) -> list[Verse]:
+    """Each with the poem next to it that there was before, where those are on this machine."""
+    known = originals.here()
+    return [replace(poem, original=known.nearest("".join(poem.lines))) if known else poem for poem in poems]
 
 
 @dataclass(frozen=True)

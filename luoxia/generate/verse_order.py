@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luoxia.core.errors import UserError
@@ -18,18 +19,17 @@ IDLE = frozenset(
 )  # say nothing of what a theme is about
 
 
-@dataclass(frozen=True)
-class VerseOrder:
-    """``theme`` is free text; ``rhyme`` a book of rhymes and ``rhyme_class`` one of its level rhymes (阳, or any character
-    in it), else each poem chooses. ``tones``: the form's patterns of tones are kept. ``acrostic``: the lines' first
-    characters. ``author`` whose manner to take, of those that the model knows.
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """``rhyme`` is a book of rhymes and ``rhyme_class`` one of its level rhymes (阳, or any character in it), else each poem
+    chooses. ``tones``: the form's patterns of tones are kept. ``acrostic``: the lines' first characters. ``author`` whose
+    manner to take, of those that the model knows.
 
     ``n`` poems are written, each the best of ``candidates``; ``temperature`` and ``top_p`` are of sampling, ``guidance``
-    is how much more than its due the theme weighs (1: no more). Poem i depends on ``seed`` and i alone.
+    is how much more than its due the theme weighs (1: no more).
     """
 
     form: str = "七绝"
-    theme: str = ""
     rhyme: str = "平水韵"
     rhyme_class: str = ""
     tones: bool = True
@@ -40,7 +40,6 @@ class VerseOrder:
     temperature: float = 0.8
     top_p: float = 0.95
     guidance: float = 1.5
-    seed: int | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -56,11 +55,7 @@ class VerseOrder:
                 raise UserError(
                     f"{name} is {value}; give {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high}"
                 )
-        for name in ("theme", "acrostic"):
-            if len(getattr(self, name)) > LONGEST:
-                raise UserError(
-                    f"the {name} is longer than {LONGEST} characters", f"{name} 超过 {LONGEST} 字"
-                )
+        _check_length("acrostic", self.acrostic)
         if self.rhyme_class:
             sounds.find_rhyme(self.book, self.rhyme_class)
         if (strange := [c for c in self.acrostic if not is_character(c)]) or len(
@@ -82,11 +77,40 @@ class VerseOrder:
     def book(self) -> Book:
         return sounds.book(self.rhyme)
 
+
+@dataclass(frozen=True, kw_only=True)
+class VerseOrder(Wish):
+    """``theme`` is free text. Poem i depends on ``seed`` and i alone."""
+
+    theme: str = ""
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_length("theme", self.theme)
+
     @property
     def words(self) -> str:
         """The theme's characters, simplified, each once, without those that say little."""
         told = dict.fromkeys(c for c in simplified(self.theme) if is_character(c) and c not in IDLE)
         return "".join(told)
+
+
+def _check_length(name: str, text: str) -> None:
+    if len(text) > LONGEST:
+        raise UserError(f"the {name} is longer than {LONGEST} characters", f"{name} 超过 {LONGEST} 字")
+
+
+def known_author(name: str, authors: Sequence[str], model: str) -> str:
+    """The author's name in simplified characters; "" for none. Raises :class:`UserError` for one that ``model`` does not know."""
+    author = simplified(name)
+    if author and author not in authors:
+        some = "、".join(authors[:12])
+        raise UserError(
+            f"{model} does not know the manner of {author[:20]}; it knows {some} and {max(0, len(authors) - 12)} more",
+            f"{model} 不熟悉{author[:20]}的风格；熟悉的有 {some} 等 {len(authors)} 家",
+        )
+    return author
 
 
 @dataclass(frozen=True)

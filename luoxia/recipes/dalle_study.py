@@ -14,7 +14,8 @@ from luoxia.core.images import enlargement
 from luoxia.data.caption_table import LANGUAGES, CaptionTable
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.pictures import grid
-from luoxia.generate.codes import Knobs, draw_codes, untold_ids
+from luoxia.generate.codes import draw_codes, untold_ids
+from luoxia.generate.drawing_order import Knobs
 from luoxia.models.dalle import Dalle
 from luoxia.models.dvae import DiscreteVAE
 from luoxia.train.engine import Modules, Note, Study, to_bytes

@@ -31,8 +31,8 @@ from luoxia.data.images import ImageSet
 from luoxia.evaluate.alignment import DISTRACTORS, clip_score, r_precision
 from luoxia.evaluate.memorisation import above_nearest
 from luoxia.evaluate.neighbours import nearest
-from luoxia.generate.codes import Knobs
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.drawing_order import Knobs
 from luoxia.generate.sight import Sight
 from luoxia.recipes.evaluation_page import shown
 from luoxia.recipes.names import name

@@ -1,24 +1,26 @@
 """What each command that can be replayed was asked for: the ``parameters`` of :class:`MadeFrom`, one dataclass a command.
 
 Prompt and seed stand in :class:`MadeFrom` itself. Fields are JSON, so that ``Writing(**parameters)`` is what was recorded.
+Raises :class:`UserError` for values that are out of their ranges.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from luoxia.core.errors import UserError
+from luoxia.generate import drawing_order, sampling, verse_order
 
 
 @dataclass(frozen=True)
-class Writing:
+class Writing(sampling.Knobs):
     """A text by ``luoxia.load(model)``. ``before`` are messages ahead of the prompt, or, where there is none, the whole
     conversation; ``raw`` continues the prompt as it stands. Of ``json_schema``, ``regex`` and ``choices`` one may be
-    given. ``cut``: it was interrupted after so many characters. The other fields are those of ``Sampling``."""
+    given. ``cut``: it was interrupted after so many characters."""
 
     model: str
     before: Sequence[Mapping[str, str]] = ()
@@ -26,38 +28,30 @@ class Writing:
     json_schema: str | None = None
     regex: str | None = None
     choices: Sequence[str] = ()
-    max_new_tokens: int = 256
-    temperature: float = 0.3
-    top_k: int = 0
-    top_p: float = 0.9
-    min_p: float = 0.0
-    repetition_penalty: float = 1.1
-    stop: Sequence[str] = ()
-    mark: bool = False
     threads: int | None = None
     cut: int | None = None
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """``n`` pictures of a prompt, or as many of each of its lines, on one sheet, ``columns`` in a row with white gaps of ``gap`` pixels, each ``size`` pixels
-    or as large as the model draws; or ``one`` of them, counted from 0, by itself. ``clip`` names a model that ranks in the
-    place of the model's own."""
+class Drawn(drawing_order.Knobs):
+    """``n`` pictures of a prompt, or so many of all of its lines together, on one sheet, ``columns`` in a row with white gaps
+    of ``gap`` pixels, each ``size`` pixels or as large as the model draws; or ``one`` of them, counted from 0, by itself.
+    ``clip`` names a model that ranks in the place of the model's own."""
 
     model: str
     clip: str | None = None
     n: int = 1
     candidates: int | None = None
-    guidance: float = 3.0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 0.95
     size: int | None = None
     columns: int = 4
     gap: int = 8
     device: str | None = None
     threads: int | None = None
     one: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        drawing_order.check_size(self.size)
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,10 @@ class Redrawn(Drawn):
     mask: Mapping[str, str] | None = None
     keep: float = 0.5
     strength: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        drawing_order.check_strength(self.strength)
 
 
 @dataclass(frozen=True)
@@ -136,21 +134,11 @@ class Filmed:
 
 
 @dataclass(frozen=True)
-class Poems:
-    """``n`` poems about the prompt, or ``one`` of them, counted from 0; the other fields are those of ``VerseOrder``."""
+class Poems(verse_order.Wish):
+    """``n`` poems about the prompt, or ``one`` of them, counted from 0."""
 
     model: str
-    form: str = "七绝"
-    rhyme: str = "平水韵"
-    rhyme_class: str = ""
-    tones: bool = True
-    acrostic: str = ""
-    author: str = ""
-    n: int = 1
-    candidates: int = 16
-    temperature: float = 0.8
-    top_p: float = 0.95
-    guidance: float = 1.5
+    device: str | None = None
     threads: int | None = None
     one: int | None = None
 
@@ -161,6 +149,11 @@ Asked = Writing | Drawn | Faces | Mixed | Morphed | Filmed | Poems
 def parameters(asked: Asked) -> dict[str, Any]:
     """As JSON: what :class:`MadeFrom` records."""
     return {name: list(v) if isinstance(v, tuple | range) else v for name, v in asdict(asked).items()}
+
+
+def part(asked: Asked, kind: type[Any]) -> dict[str, Any]:
+    """The fields that ``asked`` has from ``kind``, a dataclass that it is of."""
+    return {field.name: getattr(asked, field.name) for field in fields(kind)}
 
 
 def given(path: Path) -> dict[str, str]:

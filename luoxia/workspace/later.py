@@ -14,10 +14,11 @@ from typing import Any
 from luoxia.core import seeds
 from luoxia.core.folder import home
 from luoxia.weights import catalogue
-from luoxia.workspace import makers, worker
+from luoxia.workspace import beforehand, makers, worker
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.jobs import USUAL, Jobs
 from luoxia.workspace.made_from import MadeFrom, here
+from luoxia.workspace.models_used import models_of
 from luoxia.workspace.publish import publish
 from luoxia.workspace.worker import Doing, Work
 
@@ -30,9 +31,10 @@ MODELS = ("model", "clip")  # parameters that name one
 def later(made_from: MadeFrom, path: Path, *, parents: Iterable[Path] = (), priority: int = USUAL) -> str:
     """Have ``made_from`` made and published as ``path`` by a worker, and one be there to do so; the job's id.
 
-    Raises :class:`UserError` for what no maker makes. A seed is drawn where there is none, so that the record has it.
+    Raises :class:`UserError` for what no maker makes, and for what can be seen to fail. A seed is drawn where there is none,
+    so that the record has it.
     """
-    makers.maker_of(made_from)
+    beforehand.check(made_from)
     asked_for = {n: _anywhere(v) if n in MODELS else v for n, v in made_from.parameters.items()}
     made_from = replace(made_from, seed=seeds.checked(made_from.seed), parameters=asked_for)
     asked = {
@@ -62,7 +64,7 @@ def make(workspace: Workspace, id: str, asked: Mapping[str, Any], doing: Doing) 
     others than when it was asked for."""
     made_from = MadeFrom.from_json(asked["made_from"])
     maker, told = makers.maker_of(made_from), made_from.parameters
-    models = makers.models_of(made_from.command, told["model"], told.get("clip"))
+    models = models_of(made_from.command, told["model"], told.get("clip"))
     made_from = replace(made_from, models=models, versions=here())
     content = maker(made_from, doing)
     doing(1, 1)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from luoxia.core.licences import each_once
+
 PACKAGES = ("torch", "numpy")  # what decides the numbers
 
 
@@ -83,6 +85,11 @@ class MadeFrom:
         return cls(**whole)
 
     @property
+    def prompts(self) -> list[str]:
+        """Those that something was made of, each for itself: a sheet has one a line."""
+        return self.prompt.splitlines() if self.command == "draw sheet" else [self.prompt]
+
+    @property
     def datasets(self) -> tuple[DatasetUsed, ...]:
         """What the models learned from, each once."""
         return tuple(dict.fromkeys(d for m in self.models for d in m.datasets))
@@ -90,5 +97,4 @@ class MadeFrom:
     @property
     def licences(self) -> tuple[str, ...]:
         """Of the models and of what they learned from, each once."""
-        found = [m.licence for m in self.models] + [d.licence for m in self.models for d in m.datasets]
-        return tuple(dict.fromkeys(filter(None, found)))
+        return each_once([*(m.licence for m in self.models), *(d.licence for d in self.datasets)])

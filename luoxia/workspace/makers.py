@@ -8,14 +8,16 @@ first of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from luoxia.core.errors import MalformedFileError, UserError
+from luoxia.core.errors import UserError
 from luoxia.core.images import grid
+from luoxia.generate import sampling
+from luoxia.generate.drawing_order import Knobs
+from luoxia.generate.verse_order import Verse, VerseOrder, Wish
 from luoxia.workspace.asked import (
     Asked,
     Drawn,
@@ -27,16 +29,18 @@ from luoxia.workspace.asked import (
     Redrawn,
     Writing,
     parameters,
+    part,
     taken,
 )
 from luoxia.workspace.encoding import Content, Film
-from luoxia.workspace.learned import learned
-from luoxia.workspace.made_from import MadeFrom, ModelUsed, Parent
+from luoxia.workspace.made_from import MadeFrom, Parent
+from luoxia.workspace.models_used import models_of
 
 if TYPE_CHECKING:
     from luoxia.core.runtime import Runtime
+    from luoxia.generate.constraint import Constraint
     from luoxia.generate.drawing import Drawing, Pictures
-    from luoxia.generate.verse_order import Verse
+    from luoxia.generate.stream import TextStream
 
 Watch = Callable[[int, int], None]  # hears how many of how many steps are done
 
@@ -45,36 +49,40 @@ def nothing(done: int, total: int) -> None:
     """Watch nothing."""
 
 
-SAMPLING = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "mark")
-
-
 def write(made_from: MadeFrom, watch: Watch = nothing) -> str:
-    asked = Writing(**made_from.parameters)
-    import luoxia
-    from luoxia.generate.constraint import Constraint
-
-    constraint = None
-    if asked.json_schema is not None:
-        constraint = Constraint.from_json_schema(asked.json_schema)
-    elif asked.regex is not None:
-        constraint = Constraint.from_regex(asked.regex)
-    elif asked.choices:
-        constraint = Constraint.from_choices(list(asked.choices))
-    sampling = {name: getattr(asked, name) for name in SAMPLING}
-    sampling |= {"stop": tuple(asked.stop), "seed": made_from.seed}
-    model = luoxia.load(asked.model, threads=asked.threads)
-    if asked.raw:
-        stream = model.stream(made_from.prompt, constraint=constraint, **sampling)
-    else:
-        last = [{"role": "user", "content": made_from.prompt}] if made_from.prompt else []
-        stream = model.chat([*map(dict, asked.before), *last], constraint=constraint, **sampling)
-    text = ""
+    asked, text = Writing(**made_from.parameters), ""
+    stream = writing(asked, made_from.prompt, made_from.seed, constraint_of(asked))
     for piece in stream:
         text += piece
         watch(stream.completion_tokens, asked.max_new_tokens)
         if asked.cut is not None and len(text) >= asked.cut:
             stream.close()
     return text[: asked.cut]
+
+
+def writing(asked: Writing, prompt: str, seed: int | None, constraint: Constraint | None) -> TextStream:
+    """The text as it comes, by the model that was asked for, held to :func:`constraint_of` it."""
+    import luoxia
+
+    options = {**part(asked, sampling.Knobs), "seed": seed, "constraint": constraint}
+    model = luoxia.load(asked.model, threads=asked.threads)
+    if asked.raw:
+        return model.stream(prompt, **options)
+    last = [{"role": "user", "content": prompt}] if prompt else []
+    return model.chat([*map(dict, asked.before), *last], **options)
+
+
+def constraint_of(asked: Writing) -> Constraint | None:
+    """What holds the text to a schema or another pattern. Raises :class:`UserError` for one that is none."""
+    if asked.json_schema is None and asked.regex is None and not asked.choices:
+        return None
+    from luoxia.generate.constraint import Constraint  # brings a grammar compiler that few need
+
+    if asked.json_schema is not None:
+        return Constraint.from_json_schema(asked.json_schema)
+    if asked.regex is not None:
+        return Constraint.from_regex(asked.regex)
+    return Constraint.from_choices(list(asked.choices))
 
 
 def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
@@ -85,14 +93,13 @@ def draw(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
 def pictures(made_from: MadeFrom, watch: Watch = nothing) -> tuple[Drawing, Pictures]:
     """The model of a command that draws, and all pictures that it makes, at the size that was asked for."""
     asked = ASKED[made_from.command](**made_from.parameters)
-    from luoxia.generate.codes import Knobs
     from luoxia.generate.drawing import Drawing
 
     drawing = Drawing.open(asked.model, _runtime(asked), clip=asked.clip)
     options = {
         "n": asked.n,
         "seed": made_from.seed,
-        "knobs": Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p),
+        "knobs": Knobs(**part(asked, Knobs)),
         "candidates": asked.candidates,
         "watch": lambda _, done, total: watch(done, total),
     }
@@ -121,12 +128,11 @@ def sheet(pixels: np.ndarray, made_from: MadeFrom) -> np.ndarray:
 
 
 def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
-    asked, prompts = Drawn(**made_from.parameters), made_from.prompt.splitlines()
-    from luoxia.generate.codes import Knobs
+    asked, prompts = Drawn(**made_from.parameters), made_from.prompts
     from luoxia.generate.drawing import Drawing
 
     drawing, drawn = Drawing.open(asked.model, _runtime(asked), clip=asked.clip), []
-    knobs = Knobs(asked.guidance, asked.temperature, asked.top_k, asked.top_p)
+    knobs = Knobs(**part(asked, Knobs))
     for prompt in prompts:
         made = drawing.draw(
             prompt, asked.n // len(prompts), seed=made_from.seed, knobs=knobs, candidates=asked.candidates
@@ -193,17 +199,25 @@ def film(made_from: MadeFrom, watch: Watch = nothing) -> Film:
 
 
 def poem(made_from: MadeFrom, watch: Watch = nothing) -> str:
-    asked = asdict(Poems(**made_from.parameters))
-    from luoxia.generate.verse import load_verse
-    from luoxia.generate.verse_order import VerseOrder
+    written, one = verses(made_from, watch), Poems(**made_from.parameters).one
+    return poems(written if one is None else [written[one]])
 
-    model, threads, one = asked.pop("model"), asked.pop("threads"), asked.pop("one")
-    order = VerseOrder(theme=made_from.prompt, seed=made_from.seed, **asked)
-    verses = []
-    for verse in load_verse(model, threads=threads).writing(order):
-        verses.append(verse)
-        watch(len(verses), order.n)
-    return poems(verses if one is None else [verses[one]])
+
+def verses(made_from: MadeFrom, watch: Watch = nothing, *, nearest: bool = False) -> list[Verse]:
+    """All poems that were asked for; ``nearest``: with the old poem next to each, where the poems of old are here."""
+    asked = Poems(**made_from.parameters)
+    from luoxia.generate.verse import load_verse, with_nearest
+
+    model, written = load_verse(asked.model, device=asked.device, threads=asked.threads), list[Verse]()
+    for verse in model.writing(verse_order(made_from)):
+        written.append(verse)
+        watch(len(written), asked.n)
+    return with_nearest(written) if nearest else written
+
+
+def verse_order(made_from: MadeFrom) -> VerseOrder:
+    wish = part(Poems(**made_from.parameters), Wish)
+    return VerseOrder(theme=made_from.prompt, seed=made_from.seed, **wish)
 
 
 def poems(verses: Iterable[Verse]) -> str:
@@ -258,93 +272,6 @@ def told(
     return MadeFrom(kind, command, models=used, prompt=prompt, seed=seed, parameters=facts, parents=parents)
 
 
-def models_of(command: str, model: str, clip: str | None = None) -> tuple[ModelUsed, ...]:
-    """The models that take part when ``command``, or one that begins with it, makes something by the model of that name,
-    with the SHA-256 of their weights as they lie here now. Raises :class:`UserError` where one is not here."""
-    return _MODELS[command.split()[0]](model, clip)
-
-
-def _text(model: str, _: str | None) -> tuple[ModelUsed, ...]:
-    from luoxia.generate.load import locate
-    from luoxia.weights import adapter_folder
-
-    stack = adapter_folder.find(model)
-    asked = stack.base if stack else model
-    name, path = locate(asked)
-    base = _used(name, _sha256(asked, path), _licence(asked), "writes", path)
-    parts = stack.parts if stack else ()
-    tuned = [_used(part.name, _hash(part.folder), "", "tunes", part.folder) for part, _ in parts]
-    return base, *tuned
-
-
-def _faces(model: str, _: str | None) -> tuple[ModelUsed, ...]:
-    from luoxia.weights import stylegan_folder
-
-    found = stylegan_folder.find(model)
-    sha256 = _sha256(model, found.folder / stylegan_folder.WEIGHTS)
-    return (_used(found.name, sha256, _licence(model, found.licence), "draws", found.folder),)
-
-
-def _drawing(model: str, clip: str | None) -> tuple[ModelUsed, ...]:
-    from luoxia.weights import clip_folder, drawing_folder
-
-    found = drawing_folder.find(model)
-    licence = _licence(model, found.licence)
-    used = [
-        _used(part.name, _sha256(model, part.path), licence, kind, part.path)
-        for kind, part in sorted(found.parts.items())
-        if kind != "clip" or clip is None
-    ]
-    if clip is not None:
-        other = clip_folder.find(clip)
-        licence = _licence(clip, other.licence)
-        used.append(_used(other.name, _hash(other.weights), licence, "clip", other.weights))
-    return tuple(used)
-
-
-def _verse(model: str, _: str | None) -> tuple[ModelUsed, ...]:
-    from luoxia.weights import verse_folder
-
-    found = verse_folder.find(model)
-    sha256 = _sha256(model, found.path)
-    return (_used(found.name, sha256, _licence(model, found.licence), "writes", found.path),)
-
-
-_MODELS = {"write": _text, "draw": _drawing, "face": _faces, "poem": _verse}
-
-
-def _used(name: str, sha256: str, licence: str, role: str, place: Path) -> ModelUsed:
-    """With what the folder at, or of, ``place`` tells that it learned from."""
-    run, datasets = learned(place if place.is_dir() else place.parent)
-    return ModelUsed(name, sha256, licence, role, run, datasets)
-
-
-def _sha256(asked: str, path: Path) -> str:
-    """Of a model's weights. The catalogue tells those of a file that it names: whoever found the model by its id had them
-    verified. What only bears such a name is read."""
-    from luoxia.weights.catalogue import CATALOGUE, path_of
-
-    if asked in CATALOGUE and path == path_of(CATALOGUE[asked]):
-        return CATALOGUE[asked].sha256
-    return _hash(path)
-
-
-def _licence(asked: str, told: tuple[str, ...] = ()) -> str:
-    from luoxia.weights.catalogue import CATALOGUE
-
-    return CATALOGUE[asked].licence if asked in CATALOGUE else "; ".join(told)
-
-
-def _hash(path: Path) -> str:
-    """Once for a file as it lies there: a command may let many pictures of one model out, and a server does."""
-    from luoxia.weights.adapter_folder import hash_of
-
-    try:
-        return hash_of(path)
-    except OSError as error:
-        raise MalformedFileError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
-
-
 def _runtime(asked: Drawn | Faces | Mixed | Morphed | Filmed) -> Runtime:
     import torch
 
@@ -356,7 +283,14 @@ def _runtime(asked: Drawn | Faces | Mixed | Morphed | Filmed) -> Runtime:
 
 
 def maker_of(made_from: MadeFrom) -> Maker:
-    """Raises :class:`UserError` for a command that nothing makes again, and for parameters that are not its own."""
+    """Raises :class:`UserError` for a command that nothing makes again, for parameters that are not its own, and for values
+    out of their ranges."""
+    asked_of(made_from)
+    return MAKERS[made_from.command]
+
+
+def asked_of(made_from: MadeFrom) -> Asked:
+    """What the command was asked for; raises as :func:`maker_of` does."""
     command = made_from.command
     if command not in MAKERS:
         raise UserError(
@@ -364,9 +298,8 @@ def maker_of(made_from: MadeFrom) -> Maker:
             f"`{command[:40]}` 的作品无法重制；可重制的有 {'、'.join(MAKERS)}",
         )
     try:
-        ASKED[command](**made_from.parameters)
+        return ASKED[command](**made_from.parameters)
     except TypeError as error:
         raise UserError(
             f"its parameters are not those of this version ({error})", f"其参数与当前版本不符（{error}）"
         ) from error
-    return MAKERS[command]

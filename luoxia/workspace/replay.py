@@ -12,6 +12,7 @@ from luoxia.workspace import content, makers
 from luoxia.workspace.creation import Creation
 from luoxia.workspace.encoding import Content, Film
 from luoxia.workspace.made_from import MadeFrom, here
+from luoxia.workspace.models_used import models_of
 
 NEAR = 0.05  # of a distance from 0 to 1 that is called close
 Outcome = Literal["identical", "close", "different", "impossible"]
@@ -67,7 +68,7 @@ def _other_weights(made_from: MadeFrom) -> list[Text]:
     if made_from.command not in makers.MAKERS or not isinstance(told.get("model"), str):
         return []
     try:
-        used = makers.models_of(made_from.command, told["model"], told.get("clip"))
+        used = models_of(made_from.command, told["model"], told.get("clip"))
     except UserError as error:
         return [error.text]
     present = {(model.id, model.role): model.sha256 for model in used}

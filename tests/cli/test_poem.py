@@ -12,8 +12,9 @@ import tiny_verse
 from luoxia.cli.main import main
 from luoxia.provenance.policy import SENTENCES
 from luoxia.provenance.verify import verify
-from luoxia.workspace import makers
+from luoxia.workspace import later, makers
 from luoxia.workspace.history import Workspace
+from luoxia.workspace.jobs import Jobs
 from luoxia.workspace.replay import replay
 
 GOOD = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
@@ -77,6 +78,35 @@ def test_poems_are_recorded_and_can_be_made_again(capsys: pytest.CaptureFixture[
     parameters = {**page.made_from.parameters, "one": 1}
     second = makers.poem(replace(page.made_from, parameters=parameters))
     assert makers.poem(page.made_from).split("\n\n")[1] == second
+
+
+def test_poems_are_left_to_a_worker(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setattr(later, "attend", lambda: None)
+    tiny_verse.model(Path("model"))
+    asked = [
+        "poem",
+        "--theme",
+        "秋水",
+        "--candidates",
+        "2",
+        "--model",
+        "model",
+        "--seed",
+        "3",
+        "--threads",
+        "1",
+    ]
+    assert main([*asked, "-o", "now.txt"]) == 0
+    assert main([*asked, "--later", "-o", "later.txt"]) == 0
+    assert "later.txt: to be made as" in capsys.readouterr().err
+    with Workspace() as workspace, Jobs(workspace) as jobs:
+        (job,) = jobs.list()
+        later.make(workspace, job.id, job.asked, makers.nothing)
+        assert workspace.find(job.id).content_sha256 == workspace.find(workspace.list()[-1].id).content_sha256
+    assert verify(Path("later.txt")).creation == job.id
+    for wrong, said in (([], "--later needs a file"), (["-o", "a.txt", "--author", "莎士比亚"], "manner of")):
+        assert main([*asked, "--later", *wrong]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_poem_is_checked_character_by_character(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,10 @@ from luoxia.provenance import policy as policies
 from luoxia.provenance.policy import SENTENCES, Policy
 from luoxia.provenance.verify import HOLDS, verify
 from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, write_stamp
+from luoxia.workspace import later, makers
 from luoxia.workspace.creation import Creation
 from luoxia.workspace.history import Workspace
+from luoxia.workspace.jobs import Jobs
 from luoxia.workspace.replay import replay
 
 SLOW = """
@@ -403,3 +405,47 @@ def test_a_file_that_was_swapped_is_noticed(run, model, default_model_here: Path
     outcome = run("write", "x")
     assert outcome.code == 2
     assert "was not the file of" in outcome.err
+
+
+def test_a_text_is_left_to_a_worker(run, model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later, "attend", lambda: None)
+    asked = ("write", "Describe the evening", "--system", "Be brief.", "--later", "-o", "a.txt")
+    outcome = run(*asked, "--seed", "7")
+    assert (outcome.code, outcome.out, model.loaded) == (0, "", [])
+    assert "a.txt: to be made as" in outcome.err
+    assert not Path("a.txt").exists()
+    with Workspace() as workspace:
+        with Jobs(workspace) as jobs:
+            (job,) = jobs.list()
+        later.make(workspace, job.id, job.asked, makers.nothing)
+    assert verify(Path("a.txt")).outcome == HOLDS
+    assert "Evening glow 落霞" in Path("a.txt").read_text(encoding="utf-8")
+    assert (newest().id, newest().made_from.seed) == (job.id, 7)
+    assert newest().made_from.parameters["before"] == [{"role": "system", "content": "Be brief."}]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--temperature", "-1"], "temperature is -1"),
+        (["--max-tokens", "0"], "max_new_tokens is 0"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--threads", "0"], "threads is 0"),
+        (["--regex", "("], "regex"),
+        (["--json-schema", "gone.json"], "gone.json"),
+        (["--model", "nobody"], "nobody"),
+        (["-o", "a.png"], "a text cannot be written so"),
+        (["-o", "a.json"], "give --json-schema"),
+    ],
+)
+def test_a_worker_is_given_nothing_that_fails(refused, monkeypatch, default_model_here, wrong, said) -> None:
+    monkeypatch.setattr(later, "attend", lambda: pytest.fail("it was left to a worker"))
+    asked = ("write", "hello", *(() if "-o" in wrong else ("-o", "a.txt")), *wrong)
+    line = refused(*asked, "--later")
+    assert said in line
+    assert line == refused(*asked)
+
+
+def test_a_text_for_later_needs_a_file(refused, default_model_here) -> None:
+    assert "--later needs a file" in refused("write", "hello", "--later")
+    assert "leave it out with --later" in refused("write", "hello", "--later", "--stats", "-o", "a.txt")

@@ -7,7 +7,8 @@ import tiny_drawing
 import torch
 
 from luoxia.core.errors import UserError
-from luoxia.generate.codes import FREE, Knobs, choose, draw_codes, untold_ids
+from luoxia.generate.codes import FREE, choose, draw_codes, untold_ids
+from luoxia.generate.drawing_order import Knobs
 from luoxia.models.dalle import Dalle
 
 PLAIN = Knobs(guidance=1.0, temperature=1.0, top_p=1.0)

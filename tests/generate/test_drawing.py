@@ -15,8 +15,9 @@ import torch
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import Runtime
 from luoxia.generate.canvas import Canvas
-from luoxia.generate.codes import FREE, Knobs
+from luoxia.generate.codes import FREE
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.drawing_order import Knobs
 from luoxia.generate.sight import Sight
 from luoxia.weights import clip_folder
 

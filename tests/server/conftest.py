@@ -18,7 +18,7 @@ from fake_text import FakeModel
 from luoxia.server.app import create_app
 from luoxia.server.runner import Runner
 from luoxia.weights.catalogue import CATALOGUE, DEFAULT_TEXT_MODEL, Entry, path_of
-from luoxia.workspace import makers
+from luoxia.workspace import models_used
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def _serving() -> Any:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LUOXIA_HOME", str(tmp_path))
     monkeypatch.setenv("LUOXIA_LANG", "en")
-    monkeypatch.setitem(makers._MODELS, "write", written_by.nobody)
+    monkeypatch.setitem(models_used._MODELS, "write", written_by.nobody)
     return tmp_path
 
 

@@ -15,13 +15,13 @@ import uvicorn
 import written_by
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from luoxia.workspace import later, makers
+from luoxia.workspace import later, models_used
 
 
 @pytest.fixture(scope="module", autouse=True)  # other rooms ask for files
 def _models_without_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(makers._MODELS, "write", written_by.nobody)
+        patch.setitem(models_used._MODELS, "write", written_by.nobody)
         patch.setattr(later, "IDLE_SECONDS", 1)
         yield
     for worker in later._begun:  # of the films

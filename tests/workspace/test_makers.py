@@ -1,39 +1,34 @@
-"""What records say of models, and that what is asked for has the fields and defaults of what it is handed to."""
+"""What records say of models, and of what was asked for."""
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import tiny_verse
 
-from luoxia.core.errors import FetchError
-from luoxia.generate.codes import Knobs
-from luoxia.generate.sampling import Sampling
-from luoxia.generate.verse_order import VerseOrder
+from luoxia.core.errors import FetchError, UserError
+from luoxia.generate.sampling import Knobs
 from luoxia.weights import catalogue
-from luoxia.workspace import makers
-from luoxia.workspace.asked import Drawn, Poems, Writing
+from luoxia.workspace.asked import Writing, parameters, part
+from luoxia.workspace.models_used import models_of
 
 MODEL = catalogue.CATALOGUE[catalogue.DEFAULT_TEXT_MODEL]
 
 
-@pytest.mark.parametrize(
-    ("asked", "handed", "elsewhere"),
-    [
-        (Writing, Sampling, {"seed", "logprobs"}),
-        (Poems, VerseOrder, {"theme", "seed"}),
-        (Drawn, Knobs, set()),
-    ],
-)
-def test_fields_and_defaults_are_those_of_what_they_are_handed_to(asked, handed, elsewhere) -> None:
-    there = {field.name: field.default for field in fields(handed) if field.name not in elsewhere}
-    here = {field.name: field.default for field in fields(asked)}
-    assert there == {name: here.get(name, "missing") for name in there}
-    if handed is Sampling:
-        assert set(makers.SAMPLING) | {"stop"} == set(there)
+def test_what_was_asked_for_comes_back_from_its_record() -> None:
+    asked = Writing("m", stop=("end",), choices=("a", "b"), temperature=0, mark=True, cut=3)
+    told = json.loads(json.dumps(parameters(asked)))
+    assert (told["stop"], told["temperature"]) == (["end"], 0)
+    assert part(Writing(**told), Knobs) == part(asked, Knobs)
+    assert parameters(Writing(**told)) == told
+    assert not {"seed", "logprobs"} & set(
+        told
+    )  # of which the one is told elsewhere, and the other changes no text
+    with pytest.raises(UserError, match="temperature is -1"):
+        Writing(**told | {"temperature": -1})
 
 
 @pytest.fixture
@@ -50,21 +45,21 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_a_model_of_the_catalogue_is_not_read_for_its_hash(fetched: Path, monkeypatch) -> None:
     monkeypatch.setattr(catalogue, "digest", lambda _: pytest.fail("it was read"))
-    (used,) = makers.models_of("write", MODEL.id)
+    (used,) = models_of("write", MODEL.id)
     assert (used.id, used.sha256, used.licence) == (MODEL.id, MODEL.sha256, MODEL.licence)
 
 
 def test_who_swaps_its_file_is_noticed(fetched: Path) -> None:
-    makers.models_of("write", MODEL.id)
+    models_of("write", MODEL.id)
     fetched.write_bytes(b"something else")
     with pytest.raises(FetchError, match="was not the file of"):
-        makers.models_of("write", MODEL.id)
+        models_of("write", MODEL.id)
 
 
 def test_a_file_that_bears_the_name_is_read(tmp_path: Path) -> None:
     path = tmp_path / f"{MODEL.id}.gguf"
     path.write_bytes(b"one")
-    (used,) = makers.models_of("write", str(path))
+    (used,) = models_of("write", str(path))
     assert (used.id, used.licence) == (MODEL.id, "")
     assert used.sha256 != MODEL.sha256
     kept = path.stat()
@@ -72,12 +67,12 @@ def test_a_file_that_bears_the_name_is_read(tmp_path: Path) -> None:
     other.write_bytes(b"two")
     os.utime(other, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     other.replace(path)  # the same size and time, another file
-    assert makers.models_of("write", str(path))[0].sha256 != used.sha256
+    assert models_of("write", str(path))[0].sha256 != used.sha256
 
 
 def test_a_folder_that_bears_the_name_of_another_claims_no_licence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("LUOXIA_HOME", str(tmp_path / "home"))
     folder = tmp_path / MODEL.id
     tiny_verse.model(folder)
-    (used,) = makers.models_of("poem", str(folder))
+    (used,) = models_of("poem", str(folder))
     assert (used.id, used.sha256 == MODEL.sha256, used.licence == MODEL.licence) == (MODEL.id, False, False)

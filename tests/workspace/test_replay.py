@@ -20,6 +20,7 @@ from luoxia.workspace.asked import Drawn, Faces, Poems, Writing, parameters
 from luoxia.workspace.creation import Creation, now
 from luoxia.workspace.history import Workspace
 from luoxia.workspace.made_from import MadeFrom, Parent
+from luoxia.workspace.models_used import models_of
 from luoxia.workspace.replay import replay
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,7 +35,7 @@ def _recorded(workspace: Workspace, made_from: MadeFrom, made: content.Content) 
 
 def _face(**asked: Any) -> MadeFrom:
     told = parameters(Faces("tiny", (3, 8, 21), columns=2, threads=1, **asked))
-    return MadeFrom("picture", "face", makers.models_of("face", "tiny"), parameters=told)
+    return MadeFrom("picture", "face", models_of("face", "tiny"), parameters=told)
 
 
 def test_portraits_are_those_of_the_command_line(workspace: Workspace, home: Path) -> None:
@@ -104,7 +105,7 @@ def test_other_versions_are_told(workspace: Workspace) -> None:
 def test_drawings(workspace: Workspace) -> None:
     tiny_drawing.keep(catalogue.place("icons"), upscaler=tiny_drawing.upscaler(), clip=tiny_drawing.clip())
     told = parameters(Drawn("icons", n=3, candidates=5, guidance=2.0, size=24, columns=2, threads=1))
-    models = makers.models_of("draw", "icons")
+    models = models_of("draw", "icons")
     assert sorted(m.role for m in models) == ["clip", "dalle", "dvae", "upscaler"]
     made_from = MadeFrom("picture", "draw", models, prompt="a red square 1", seed=5, parameters=told)
     made = makers.draw(made_from)
@@ -117,7 +118,7 @@ def test_drawings(workspace: Workspace) -> None:
 def test_poems(workspace: Workspace, home: Path) -> None:
     tiny_verse.model(catalogue.place("verse"))
     told = parameters(Poems("verse", form="五绝", n=2, candidates=3, tones=False, threads=1))
-    models = makers.models_of("poem", "verse")
+    models = models_of("poem", "verse")
     made_from = MadeFrom("text", "poem", models, prompt="秋山", seed=4, parameters=told)
     made = makers.poem(made_from)
     assert made.count("秋山\n") == 2
@@ -129,13 +130,13 @@ def test_parents_do_not_change_what_a_record_makes(workspace: Workspace) -> None
     made_from = dataclasses.replace(_face(), parents=(Parent("L" + "0" * 26),))
     assert replay(_recorded(workspace, made_from, makers.face(made_from))).outcome == "identical"
     with pytest.raises(UserError):
-        makers.models_of("face", "nobody")
+        models_of("face", "nobody")
 
 
 @pytest.mark.model
 def test_texts(workspace: Workspace, model_path: Path) -> None:
     before = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
-    models = makers.models_of("write", str(model_path))
+    models = models_of("write", str(model_path))
     assert models[0].sha256 == catalogue.CATALOGUE[catalogue.DEFAULT_TEXT_MODEL].sha256
     for asked in (
         Writing(str(model_path), before, max_new_tokens=12, temperature=0.9, stop=("\n\n",), threads=1),

@@ -53,14 +53,14 @@ class Atelier:
         """Pictures of what is asked for; :class:`SupersededError` as soon as nobody waits for them."""
         import numpy as np
 
-        from luoxia.generate.codes import Knobs
+        from luoxia.generate.drawing_order import Knobs
 
         drawing = self.drawing(model)
         if superseded():
             raise SupersededError
         options = {
             "seed": what.seed,
-            "knobs": Knobs(what.guidance, what.temperature, 0, what.top_p),
+            "knobs": Knobs(guidance=what.guidance, temperature=what.temperature, top_p=what.top_p),
             "candidates": what.count * what.choice,
             "watch": _watched(drawing, what.count, superseded, preview),
         }

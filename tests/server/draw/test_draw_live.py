@@ -14,8 +14,9 @@ from server_frames import heard, refused
 from websockets.sync.client import ClientConnection, connect
 
 from luoxia.core.runtime import resolve
-from luoxia.generate.codes import FREE, Knobs
+from luoxia.generate.codes import FREE
 from luoxia.generate.drawing import Drawing
+from luoxia.generate.drawing_order import Knobs
 from luoxia.server.draw import atelier
 from luoxia.server.draw.room import Drawings
 from luoxia.weights import catalogue
@@ -45,7 +46,7 @@ def finished(live: ClientConnection, n: int) -> tuple[dict[str, Any], list[np.nd
 def test_pictures_are_the_ones_that_the_command_line_draws(live, drawing: Drawing) -> None:
     ask(live, 7, draw(guidance=2, temperature=0.9, top_p=0.8))
     head, pictures = finished(live, 7)
-    wanted = drawing.draw("a red square", 2, seed=3, knobs=Knobs(2, 0.9, 0, 0.8))
+    wanted = drawing.draw("a red square", 2, seed=3, knobs=Knobs(guidance=2, temperature=0.9, top_p=0.8))
     assert (np.stack(pictures) == wanted.pixels).all()
     assert head["codes"] == wanted.codes.tolist()
     assert (head["scores"], head["prompt"], head["warnings"]) == (None, "a red square", [])

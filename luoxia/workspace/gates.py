@@ -68,7 +68,8 @@ def admit(*prompts: str, command: str = "") -> None:
 
 
 class Gate:
-    """Judges what is about to leave, and the prompt it was made from, which is refused at once.
+    """Judges what is about to leave, and the prompts that it was made from, each for itself as :func:`admit` does; one that
+    is refused is so at once.
 
     A picture is judged as a whole, a sheet of pictures by up to :data:`CELLS` of them besides, both while it is marked:
     nothing may be written before :meth:`judged` has answered. A film is judged as it is gone through, by one frame of
@@ -78,7 +79,7 @@ class Gate:
 
     def __init__(self, content: Content, made_from: MadeFrom, chosen: Policy, workspace: Workspace) -> None:
         self._made_from, self._chosen, self._workspace = made_from, chosen, workspace
-        self._judged = _admit([made_from.prompt], chosen, made_from.command, workspace)
+        self._judged = _admit(made_from.prompts, chosen, made_from.command, workspace)
         self._coming: Future[list[float]] | None = None
         self.content = content
         if chosen.threshold(NUDITY) is None:

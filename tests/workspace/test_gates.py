@@ -204,3 +204,17 @@ def test_the_index_of_refusals_is_used(workspace: Workspace) -> None:
         )
         plan = " ".join(str(row) for row in connection.execute(sa.text(query)))
     assert "refusals" in plan
+
+
+def test_the_prompts_of_a_sheet_are_judged_each_for_itself(workspace: Workspace, monkeypatch) -> None:
+    heard: list[str] = []
+
+    class Judge:
+        def judge(self, prompt: str) -> dict[str, float]:
+            heard.append(prompt)
+            return {"weapons": 0.99 if "\n" in prompt else len(heard) / 10}
+
+    monkeypatch.setattr(prompt_judge, "opened", Judge)
+    made_from = MadeFrom("drawing", "draw sheet", prompt="a pipe\na bomb")
+    judged = gates.Gate("", made_from, Policy(), workspace).judged()
+    assert (heard, judged) == (["a pipe", "a bomb"], {"weapons": [0.2, Policy().threshold("weapons")]})

@@ -128,11 +128,14 @@ class Atelier:
 
     def text(self, model: str, what: Wish) -> str | None:
         """What the model is told, None for no caption."""
-        admit(what.prompt, command="draw")
-        if not what.prompt.strip() and what.style is None:
-            return None
+        told = self._styled(model, what)
+        admit(told or "", command="draw")
+        return told
+
+    def _styled(self, model: str, what: Wish) -> str | None:
+        plain = what.prompt.strip()
         if what.style is None:
-            return what.prompt
+            return what.prompt if plain else None
         styles = self.styles(model)
         if what.style not in styles:
             raise UserError(
@@ -141,7 +144,6 @@ class Atelier:
             )
         from luoxia.data.icon_captions import styled
 
-        plain = what.prompt.strip()
         if not plain:
             return None
         chinese = any("\u4e00" <= c <= "\u9fff" for c in plain)

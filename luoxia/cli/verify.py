@@ -15,6 +15,7 @@ from typer import Argument, Option
 from luoxia.cli.history import marked, printable
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
+from luoxia.core.licences import each_once
 
 if TYPE_CHECKING:
     from luoxia.models.tokenizer import Tokenizer
@@ -200,7 +201,7 @@ def _of_credential(found: Verdict) -> list[tuple[str, str]]:
         rows.append((say("made with", "所用模型"), told))
     licences = signed.creation.get("trainingDataLicences")
     if isinstance(licences, list) and licences:
-        rows.append((say("licences", "许可"), "; ".join(map(str, licences))))
+        rows.append((say("licences", "许可"), "; ".join(each_once(map(str, licences)))))
     near = signed.creation.get("memorisation")
     copies = near.get("near") if isinstance(near, dict) else None
     for one in copies if isinstance(copies, list) else ():

@@ -11,6 +11,7 @@ from typing import Any
 
 from luoxia.core.errors import UnknownModelError, UserError
 from luoxia.core.language import Text
+from luoxia.core.licences import each_once
 from luoxia.weights import adapter_folder, catalogue
 
 WHOLE = "text"  # the family of a whole model that writes
@@ -48,7 +49,7 @@ class OwnText:
     def licence(self) -> str:
         """The base's, then the data's."""
         told = self._part("data").get("licence", ())
-        return " + ".join(filter(None, (self.entry.licence if self.entry else "", *map(str, told))))
+        return " + ".join(each_once((self.entry.licence if self.entry else "", *map(str, told))))
 
     @property
     def summary(self) -> Text:

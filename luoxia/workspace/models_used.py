@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from luoxia.core.errors import MalformedFileError
-from luoxia.core.licences import each_once
+from luoxia.data.attribution import summed
 from luoxia.workspace.learned import learned
 from luoxia.workspace.made_from import ModelUsed
 
@@ -82,9 +82,10 @@ def _sha256(asked: str, path: Path) -> str:
 
 
 def _licence(asked: str, told: tuple[str, ...] = ()) -> str:
+    """The catalogue's; of a model of the user's own, those in the lines on its data, whose authors stand with the data."""
     from luoxia.weights.catalogue import CATALOGUE
 
-    return CATALOGUE[asked].licence if asked in CATALOGUE else "; ".join(each_once(told))
+    return CATALOGUE[asked].licence if asked in CATALOGUE else summed(told)[0]
 
 
 def _hash(path: Path) -> str:

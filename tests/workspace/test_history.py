@@ -12,6 +12,7 @@ from luoxia.provenance import ids
 from luoxia.workspace import content, database, found_by, origins
 from luoxia.workspace.creation import LARGEST, Creation
 from luoxia.workspace.history import Workspace
+from luoxia.workspace.made_from import DatasetUsed, MadeFrom, ModelUsed
 
 
 def test_a_creation_comes_back_as_it_was_recorded(either: Workspace) -> None:
@@ -30,6 +31,15 @@ def test_a_creation_comes_back_as_it_was_recorded(either: Workspace) -> None:
         assert by is not None
         assert by.id == told.id
     assert either.by_number(told.number ^ 1) is None
+
+
+def test_each_licence_is_told_once() -> None:
+    data = (DatasetUsed("icons", "Apache-2.0; MIT"), DatasetUsed("faces", "MIT; CC BY 4.0"))
+    models = (
+        ModelUsed("a", "", "Apache-2.0", datasets=data),
+        ModelUsed("b", "", "MIT; Apache-2.0", datasets=data),
+    )
+    assert MadeFrom("picture", "draw", models).licences == ("Apache-2.0", "MIT", "CC BY 4.0")
 
 
 def test_a_prefix_must_be_of_one_creation(workspace: Workspace) -> None:

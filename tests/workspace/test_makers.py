@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+import tiny_drawing
 import tiny_verse
 
 from luoxia.core.errors import FetchError, UserError
 from luoxia.generate.sampling import Knobs
 from luoxia.weights import catalogue
 from luoxia.workspace.asked import Writing, parameters, part
+from luoxia.workspace.made_from import MadeFrom
 from luoxia.workspace.models_used import models_of
 
 MODEL = catalogue.CATALOGUE[catalogue.DEFAULT_TEXT_MODEL]
@@ -68,6 +70,17 @@ def test_a_file_that_bears_the_name_is_read(tmp_path: Path) -> None:
     os.utime(other, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     other.replace(path)  # the same size and time, another file
     assert models_of("write", str(path))[0].sha256 != used.sha256
+
+
+def test_a_model_of_the_users_own_has_the_licences_of_its_data(tmp_path: Path) -> None:
+    told = tiny_drawing.keep(tmp_path / "own") / "model.json"
+    lines = ["Icons by A. Maker, Apache-2.0 (url), url; Emoji by B, MIT", "More by C, Apache-2.0"]
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"licence": lines}))
+    used = models_of("draw", str(tmp_path / "own"))
+    made_from = MadeFrom("picture", "draw", used)
+    assert {model.licence for model in used} == {"Apache-2.0; MIT"}
+    assert made_from.licences == ("Apache-2.0", "MIT")
+    assert [data.author for data in made_from.datasets] == ["A. Maker; B; C"]
 
 
 def test_a_folder_that_bears_the_name_of_another_claims_no_licence(tmp_path: Path, monkeypatch) -> None:

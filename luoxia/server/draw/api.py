@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from luoxia.core.errors import UserError
+from luoxia.core.licences import each_once
 from luoxia.server.draw import leaving
 from luoxia.server.draw.asks import DrawModel, FileAsk, PictureAsk, PictureCodes, Style
 from luoxia.server.draw.atelier import Atelier
@@ -67,7 +68,7 @@ def _facts(atelier: Atelier, name: str) -> DrawModel:
         title=entry.title if entry else name,
         summary=Bilingual(en=entry.summary.en, zh=entry.summary.zh) if entry else None,
         publisher=entry.publisher if entry else None,
-        licence=[entry.licence] if entry else list(told.licence),
+        licence=[entry.licence] if entry else list(each_once(told.licence)),
         size=int(dvae.config["size"]),
         side=int(dalle.config["side"]),
         book=dalle.needs.get("dvae", "")[:16],

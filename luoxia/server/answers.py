@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import BaseModel
 
 from luoxia.server.generation import Wish
+from luoxia.server.near import near_of
 from luoxia.server.recorder import Recorder
 from luoxia.server.refusals import describe, log_unexpected
 from luoxia.server.runner import Ended, Event, Opened, Wrote
@@ -97,6 +98,7 @@ class Answer:
             creations=[left.creation.id for left in self.left],
             label=json.loads(first.label.to_json()) if first.label else None,
             sentence=self.sentence,
+            near=near_of(self.left),
         )
 
 

@@ -10,6 +10,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 import luoxia
+from luoxia.generate.sampling import usual_temperature
+from luoxia.provenance import policy
 from luoxia.server import refusals
 from luoxia.server.downloads import Downloads
 from luoxia.server.draw import room as draw_room
@@ -104,7 +106,7 @@ def _status_api(runner: Runner) -> APIRouter:
     def status() -> Status:
         """What is loaded, on what, and how busy it is."""
         model = runner.model
-        runtime = model.runtime if model else None
+        runtime, mark = model.runtime if model else None, policy.load().embeds
         return Status(
             version=luoxia.__version__,
             default_model=DEFAULT_TEXT_MODEL,
@@ -114,6 +116,8 @@ def _status_api(runner: Runner) -> APIRouter:
             reason=runtime.reason if runtime else None,
             busy=runner.busy,
             queued=runner.queued,
+            temperature=usual_temperature(mark=mark),
+            shaped_temperature=usual_temperature(mark=mark, constrained=True),
         )
 
     return api

@@ -22,6 +22,7 @@ from luoxia.server.fields import (
     Stops,
     written,
 )
+from luoxia.server.near import NearCopy
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_LENGTH = 2**20  # tokens, beyond every context
@@ -125,7 +126,8 @@ class Luoxia(BaseModel):
     and the sentence.
 
     ``creations`` are the ids of all choices in the history, ``creation`` and ``label`` (GB 45438-2025, Annex E) of the
-    first; ``sentence`` is to be shown beside the text, "" where the policy asks for none.
+    first; ``sentence`` is to be shown beside the text, "" where the policy asks for none; ``near`` are training items that
+    the texts come near, which a stream tells in its last event.
     """
 
     seed: int
@@ -136,6 +138,7 @@ class Luoxia(BaseModel):
     creations: list[str] = Field(default=[])
     label: dict[str, str] | None = None
     sentence: str = ""
+    near: list[NearCopy] = Field(default=[])
 
 
 class TopLogprob(BaseModel):
@@ -278,6 +281,8 @@ class Status(BaseModel):
     reason: str | None
     busy: bool
     queued: int
+    temperature: float = Field(description="of a text where the request does not say")
+    shaped_temperature: float = Field(description="the same of a text that a schema or another pattern holds")
 
 
 class ErrorDetail(BaseModel):

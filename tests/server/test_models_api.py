@@ -9,6 +9,8 @@ import httpx
 import pytest
 from fake_text import FakeModel
 
+from luoxia.provenance import policy
+from luoxia.provenance.policy import Policy
 from luoxia.server.runner import Runner
 from luoxia.weights import catalogue, own_texts
 
@@ -80,7 +82,11 @@ def test_status_before_anything_is_loaded(client: httpx.Client) -> None:
         "reason": None,
         "busy": False,
         "queued": 0,
+        "temperature": 0.65,
+        "shaped_temperature": 0.3,
     }
+    policy.save(Policy("off", reason="nothing carries a mark"))
+    assert client.get("/api/status").json()["temperature"] == 0.3
 
 
 def adapter(name: str) -> None:

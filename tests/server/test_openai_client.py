@@ -13,8 +13,10 @@ import luoxia
 from luoxia.generate.sampling import Sampling
 from luoxia.provenance import policy as policies
 from luoxia.provenance.policy import SENTENCES, Policy
+from luoxia.workspace import memorisation
 from luoxia.workspace.creation import Creation
 from luoxia.workspace.history import Workspace
+from luoxia.workspace.memorisation import Judgement, Near
 from luoxia.workspace.replay import replay
 
 MESSAGES = [{"role": "user", "content": "hello there"}]
@@ -55,6 +57,7 @@ def test_chat(ai, model) -> None:
         "creations": [made.id],
         "label": json.loads(Policy().label(made.id).to_json()),
         "sentence": SENTENCES["cn"],
+        "near": [],
     }
     assert model.asked[0][0] == MESSAGES
 
@@ -89,6 +92,29 @@ def test_conversations_that_end_otherwise_and_plain_texts_are_made_again_too(ai,
     assert [each.made_from.prompt for each in newest(4)] == ["one", "one", "two", "two"]
     assert replay(newest()[0]).outcome == "identical"
     assert model.asked[-1][0] == "two"
+
+
+def test_an_answer_tells_what_it_is_a_copy_of(ai, monkeypatch) -> None:
+    of = Near(
+        "the text",
+        "tales",
+        "document 7",
+        "Tales by A. Author, CC BY 4.0",
+        "CC BY 4.0",
+        "A. Author",
+        812.0,
+        "Once",
+    )
+    found = Judgement((of,), (NAME,))
+    monkeypatch.setattr(memorisation, "judge", lambda *_: found)
+    answer = ai.chat.completions.create(model=NAME, messages=MESSAGES, n=2)
+    assert answer.luoxia["near"] == [{"creation": id} | of.to_json() for id in answer.luoxia["creations"]]
+    assert newest()[0].memorisation["near"] == [of.to_json()]
+    *before, last = ai.completions.create(model=NAME, prompt="one", stream=True)
+    assert last.luoxia["near"] == [{"creation": newest()[0].id} | of.to_json()]
+    assert not any(chunk.luoxia["near"] for chunk in before if chunk.luoxia)
+    monkeypatch.setattr(memorisation, "judge", lambda *_: Judgement((), (NAME,)))
+    assert ai.chat.completions.create(model=NAME, messages=MESSAGES).luoxia["near"] == []
 
 
 def test_the_last_chunk_says_what_it_is(ai) -> None:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from luoxia.server.draw.asks import LARGEST, LARGEST_SEED, SMALLEST, Name, Words
 from luoxia.server.fields import Incoming, NotSupported, Unicode, written
+from luoxia.server.near import NearCopy
 
 CHOICE = {  # candidates for each picture, of which the best by CLIP is kept
     "low": 1,
@@ -112,8 +113,8 @@ class MadeImage(BaseModel):
 
 class ImageFacts(BaseModel):
     """What makes an answer repeatable. ``numbers`` are the places of the pictures among the seed's, ``scores`` the cosines
-    of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first. The files themselves
-    say that AI made them."""
+    of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first; ``near`` training
+    items that they come near. The files themselves say that AI made them."""
 
     seed: int
     numbers: list[int]
@@ -121,6 +122,7 @@ class ImageFacts(BaseModel):
     seconds: float
     creation: str
     creations: list[str]
+    near: list[NearCopy] = Field(default=[])
 
 
 class Images(BaseModel):

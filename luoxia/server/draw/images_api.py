@@ -40,6 +40,7 @@ from luoxia.server.draw.images import (
 )
 from luoxia.server.easel import Easel, Superseded, Tell
 from luoxia.server.errors import NotFoundError
+from luoxia.server.near import near_of
 from luoxia.server.openapi import events_of, file_of
 from luoxia.server.presence import EventStream, begun, while_present
 from luoxia.server.schemas import CREATION
@@ -299,4 +300,5 @@ def _repeatable(made: Pictures, began: float, left: list[Published]) -> ImageFac
         seconds=round(time.monotonic() - began, 4),
         creation=left[0].creation.id,
         creations=[each.creation.id for each in left],
+        near=near_of(left),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from luoxia.server.fields import Incoming, whole_characters
+from luoxia.server.near import NearCopy
 from luoxia.server.schemas import Bilingual
 
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
@@ -90,7 +91,7 @@ class PoemVerdict(BaseModel):
 class WrittenPoem(PoemVerdict):
     """``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
     whether it was made sure that no line is copied. ``creation`` is its id in the history; ``sentence`` is to be shown
-    beside it, "" where the policy asks for none."""
+    beside it, "" where the policy asks for none; ``near`` are poems of before that it takes lines from."""
 
     number: int
     title: str
@@ -98,6 +99,7 @@ class WrittenPoem(PoemVerdict):
     checked: bool
     creation: str
     sentence: str
+    near: list[NearCopy] = Field(default=[])
 
 
 class PoemEvent(BaseModel):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luoxia.core.language import Text
+from luoxia.core.licences import each_once
 from luoxia.data.verse.forms import FORMS
 from luoxia.data.verse.sounds import book
+from luoxia.server.near import near_of
 from luoxia.server.poem.asks import (
     OldPoem,
     PoemFault,
@@ -44,6 +46,7 @@ def poem_of(poem: Verse, left: Published) -> WrittenPoem:
         checked=poem.checked,
         creation=left.creation.id,
         sentence=left.sentence,
+        near=near_of([left]),
     )
 
 
@@ -68,7 +71,7 @@ def model_of(told: VerseFolder) -> PoemModel:
         title=entry.title if entry else told.name,
         summary=Bilingual(**_both(entry.summary)) if entry else None,
         publisher=entry.publisher if entry else None,
-        licence=[entry.licence] if entry else list(told.licence),
+        licence=[entry.licence] if entry else list(each_once(told.licence)),
         authors=list(told.tokenizer.authors),
         remembers=told.lines is not None,
     )

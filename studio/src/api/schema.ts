@@ -1275,8 +1275,8 @@ export interface components {
         /**
          * ImageFacts
          * @description What makes an answer repeatable. ``numbers`` are the places of the pictures among the seed's, ``scores`` the cosines
-         *     of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first. The files themselves
-         *     say that AI made them.
+         *     of CLIP that they were chosen by; ``creations`` their ids in the history, ``creation`` the first; ``near`` training
+         *     items that they come near. The files themselves say that AI made them.
          */
         ImageFacts: {
             /** Seed */
@@ -1291,6 +1291,11 @@ export interface components {
             creation: string;
             /** Creations */
             creations: string[];
+            /**
+             * Near
+             * @default []
+             */
+            near?: components["schemas"]["NearCopy"][];
         };
         /** ImageRequest */
         ImageRequest: {
@@ -1423,7 +1428,8 @@ export interface components {
          *     and the sentence.
          *
          *     ``creations`` are the ids of all choices in the history, ``creation`` and ``label`` (GB 45438-2025, Annex E) of the
-         *     first; ``sentence`` is to be shown beside the text, "" where the policy asks for none.
+         *     first; ``sentence`` is to be shown beside the text, "" where the policy asks for none; ``near`` are training items that
+         *     the texts come near, which a stream tells in its last event.
          */
         Luoxia: {
             /** Seed */
@@ -1465,6 +1471,11 @@ export interface components {
              * @default
              */
             sentence?: string;
+            /**
+             * Near
+             * @default []
+             */
+            near?: components["schemas"]["NearCopy"][];
         };
         /** MadeImage */
         MadeImage: {
@@ -1536,6 +1547,53 @@ export interface components {
             schema: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * NearCopy
+         * @description A training item that a creation comes near: whose it is, and how near. ``what`` of the creation it is, as in "poem 2".
+         */
+        NearCopy: {
+            /** Creation */
+            creation: string;
+            /** What */
+            what: string;
+            /**
+             * Data
+             * @description the data set
+             */
+            data: string;
+            /**
+             * Item
+             * @description of the data set
+             * @default
+             */
+            item?: string;
+            /**
+             * Source
+             * @default
+             */
+            source?: string;
+            /**
+             * Licence
+             * @default
+             */
+            licence?: string;
+            /**
+             * Author
+             * @default
+             */
+            author?: string;
+            /**
+             * Nearness
+             * @description of pictures the score by its bound, from which on it is a copy; of texts the bytes, of poems the characters or lines, in common
+             */
+            nearness: number;
+            /**
+             * Passage
+             * @description of a text, what is in common
+             * @default
+             */
+            passage?: string;
         };
         /**
          * Nearest
@@ -1975,6 +2033,16 @@ export interface components {
             busy: boolean;
             /** Queued */
             queued: number;
+            /**
+             * Temperature
+             * @description of a text where the request does not say
+             */
+            temperature: number;
+            /**
+             * Shaped Temperature
+             * @description the same of a text that a schema or another pattern holds
+             */
+            shaped_temperature: number;
         };
         /** StreamOptions */
         StreamOptions: {
@@ -2428,7 +2496,7 @@ export interface components {
          * WrittenPoem
          * @description ``number`` counts from 0 within its seed. ``unread``: what of the theme the model has no use for. ``checked``:
          *     whether it was made sure that no line is copied. ``creation`` is its id in the history; ``sentence`` is to be shown
-         *     beside it, "" where the policy asks for none.
+         *     beside it, "" where the policy asks for none; ``near`` are poems of before that it takes lines from.
          */
         WrittenPoem: {
             /** Lines */
@@ -2456,6 +2524,11 @@ export interface components {
             creation: string;
             /** Sentence */
             sentence: string;
+            /**
+             * Near
+             * @default []
+             */
+            near?: components["schemas"]["NearCopy"][];
         };
         /**
          * Draw

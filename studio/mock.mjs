@@ -97,6 +97,8 @@ const server = createServer(async (request, response) => {
       reason: null,
       busy: false,
       queued: 0,
+      temperature: 0.65,
+      shaped_temperature: 0.3,
     });
   }
   if (model && what === 'card') {

@@ -1,8 +1,9 @@
-import type { Model } from '../api/client';
+import type { Model, Status } from '../api/client';
 import { catalogue } from '../models/catalogue.svelte';
 import { keep, kept } from '../shell/kept';
+import { within } from '../parts/knobs';
 import { Seeded } from '../parts/seeded.svelte';
-import { initialSampling, orderFrom, record, text, type Order, type ShapeName } from './order';
+import { initialSampling, orderFrom, RANGES, record, text, type Order, type ShapeName } from './order';
 
 const NAME = 'write';
 
@@ -13,6 +14,8 @@ export class Desk extends Seeded {
   system = $state('');
   examples: Order['examples'] = $state([]);
   sampling = $state(initialSampling());
+  usual = $state(RANGES.temperature.initial); // the temperature that the server has where nobody asks for another
+  #own = false; // whether another is on the desk that was not chosen there, but came with an earlier order
   shape: ShapeName = $state('none');
   drafts: Record<ShapeName, string> = $state({ none: '', json: '', regex: '', choices: '' });
 
@@ -20,6 +23,8 @@ export class Desk extends Seeded {
     super();
     const stored = record(kept(NAME));
     this.take(orderFrom(stored));
+    this.#own = false;
+    this.usual = within(RANGES.temperature, stored['usual']);
     this.prompt = text(stored['prompt']);
     const drafts = record(stored['drafts']);
     for (const kind of ['json', 'regex', 'choices'] as const) this.drafts[kind] ||= text(drafts[kind]);
@@ -49,14 +54,23 @@ export class Desk extends Seeded {
     this.system = order.system;
     this.examples = order.examples.map((example) => ({ ...example }));
     this.sampling = { ...order.sampling };
+    this.#own = true;
     this.shape = order.shape.kind;
     if (order.shape.kind !== 'none') this.drafts[order.shape.kind] = order.shape.text;
     if (seed !== undefined) this.lock(seed);
   }
 
+  /** The temperature goes along with the server's usual one, unless another was chosen. */
+  follow(server: Pick<Status, 'temperature' | 'shaped_temperature'>): void {
+    const usual = this.shape === 'none' ? server.temperature : server.shaped_temperature;
+    if (this.sampling.temperature === this.usual && !this.#own) this.sampling.temperature = usual;
+    this.#own &&= this.sampling.temperature !== usual;
+    this.usual = usual;
+  }
+
   save(): void {
-    const { drafts, seed, locked, chosen } = this;
-    keep(NAME, { ...this.order, model: chosen, drafts: $state.snapshot(drafts), seed, locked });
+    const { drafts, seed, locked, chosen, usual } = this;
+    keep(NAME, { ...this.order, model: chosen, drafts: $state.snapshot(drafts), seed, locked, usual });
   }
 }
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from luoxia.models import text_mark
 from luoxia.models.tokenizer import Tokenizer
-from luoxia.provenance import carriers, notice
+from luoxia.provenance import carriers, document_words, notice
 from luoxia.provenance.label import KEY
 from luoxia.provenance.policy import SENTENCES
 
 RATE = 1e-6
-LARGEST = 1 << 20  # bytes of a file that are read
+LARGEST = 1 << 20  # bytes of a file that are read, characters of a Word document
 _KINDS = ("plain", "markdown", "hypertext", "notation")
 _HIDDEN = re.compile(r"<!--|<(script|style|title|template|noscript|textarea|iframe)\b", re.IGNORECASE)
 _BLOCK = re.compile(
@@ -55,8 +55,11 @@ def read(text: str, vocabularies: Mapping[str, Tokenizer]) -> Reading | None:
 
 def words(path: Path) -> tuple[str, bool] | None:
     """What people read in the file at ``path``, without labels and the sentence that says what it is, and whether that is
-    the whole of it. None for a file that is no text."""
+    the whole of it. None for a file that is no text. Raises :class:`MalformedError` for a broken Word document."""
     kind = carriers.kind(path)
+    if kind == "office":
+        read = document_words.words(path, LARGEST)
+        return None if read is None else (_without_sentences(read[0]), read[1])
     with path.open("rb") as file:
         data = file.read(LARGEST + 1)
     whole, data = len(data) <= LARGEST, data[:LARGEST]
@@ -69,9 +72,13 @@ def words(path: Path) -> tuple[str, bool] | None:
         text = _shown(text)
     else:
         text = _LABEL.sub("", text)
+    return _without_sentences(text), whole
+
+
+def _without_sentences(text: str) -> str:
     for sentence in filter(None, SENTENCES.values()):
         text = notice.taken_off(text, sentence)
-    return text.strip(), whole
+    return text.strip()
 
 
 def _is_text(data: bytes) -> bool:

@@ -178,7 +178,11 @@ def _text_mark(
     path: Path, models: Mapping[str, Tokenizer | UserError], remarks: list[Text]
 ) -> text_mark.Reading | None:
     """What the choice of words carries; a file that is no text carries nothing here."""
-    read = text_mark.words(path)
+    try:
+        read = text_mark.words(path)
+    except carriers.MalformedError as error:
+        remarks.append(Text(f"its words: {error.text.en}", f"文字：{error.text.zh}"))
+        return None
     if read is None:
         return None
     words, whole = read

@@ -7,27 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_text import byte_tokenizer, tiny_text_model
+from written_marked import LABEL, written
 
-from luoxia.core import seeds
 from luoxia.core.errors import MalformedFileError
-from luoxia.generate.sampling import Chooser, Sampling
 from luoxia.provenance import carriers, notice, text_mark
-from luoxia.provenance.label import Label
 from luoxia.provenance.policy import SENTENCES
 from luoxia.provenance.verify import HOLDS, NOTHING, verify
 
-LABEL = Label.first("001191440300708461136T1XGW3", "L01ARZ3NDEKTSV4RRFFQ69G5FAV")
-LETTERS = "abcdefghijklmnopqrstuvwxyz .,"
 MODELS = {"tiny": byte_tokenizer()}
-
-
-def written(n: int, mark: bool, seed: int = 0) -> str:
-    """``n`` letters, each as likely as any other."""
-    (ids,) = (byte_tokenizer().encode(LETTERS),)
-    logits = np.full(256, -np.inf, np.float32)
-    logits[ids] = 0
-    choose = Chooser(Sampling(temperature=1, top_p=1, repetition_penalty=1, mark=mark), seeds.generator(seed))
-    return byte_tokenizer().decode([choose(logits, ()) for _ in range(n)])
 
 
 def put(folder: Path, suffix: str, text: str) -> Path:

@@ -21,6 +21,14 @@ from luoxia.provenance.label import KEY, Label
 FORMATS = (".docx", ".pptx", ".xlsx")
 PARTS = 20_000
 UNPACKED = 1 << 30  # bytes of all parts together
+BROKEN = (  # what reading a part raises
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,  # a password is asked for
+)
 PROPERTIES, TYPES, RELATIONS = "docProps/custom.xml", "[Content_Types].xml", "_rels/.rels"
 CUSTOM = "http://schemas.openxmlformats.org/officeDocument/2006/custom-properties"
 VALUES = "http://schemas.openxmlformats.org/officeDocument/2006/docPropsVTypes"
@@ -31,12 +39,12 @@ EMPTY = f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Properties x
 
 
 def labels(file: BinaryIO) -> Iterator[Reading]:
-    with _opened(file) as package:
+    with opened(file) as package:
         for name in package.namelist():
             if name.lower() == PROPERTIES.lower():
                 yield from (
                     reading(f"custom property in {name}", element.text)
-                    for element in elements(_part(package, name), _is_property)
+                    for element in elements(part(package, name), _is_property)
                     if _is_label(element)
                 )
 
@@ -44,34 +52,34 @@ def labels(file: BinaryIO) -> Iterator[Reading]:
 def write(path: Path, label: Label) -> None:
     beside = path.with_name(f"{path.name}.labelled")
     try:
-        with path.open("rb") as file, _opened(file) as old, zipfile.ZipFile(beside, "x") as new:
-            custom = _part(old, PROPERTIES) if PROPERTIES in old.namelist() else EMPTY.encode()
+        with path.open("rb") as file, opened(file) as old, zipfile.ZipFile(beside, "x") as new:
+            custom = part(old, PROPERTIES) if PROPERTIES in old.namelist() else EMPTY.encode()
             changed = {
-                TYPES: _registered(_part(old, TYPES), "Override", _type),
-                RELATIONS: _registered(_part(old, RELATIONS), "Relationship", _relation),
+                TYPES: _registered(part(old, TYPES), "Override", _type),
+                RELATIONS: _registered(part(old, RELATIONS), "Relationship", _relation),
                 PROPERTIES: _labelled(custom, label),
             }
             for info in old.infolist():
                 if info.filename not in changed:
-                    with old.open(info) as part, new.open(info, "w") as copy:
-                        shutil.copyfileobj(part, copy, CHUNK)
+                    with old.open(info) as one, new.open(info, "w") as copy:
+                        shutil.copyfileobj(one, copy, CHUNK)
                 elif info.filename != PROPERTIES:
                     new.writestr(info, changed[info.filename])
             new.writestr(zipfile.ZipInfo(PROPERTIES), changed[PROPERTIES], zipfile.ZIP_DEFLATED)
         os.replace(beside, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise _bad(error) from error
+        raise bad(error) from error
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _opened(file: BinaryIO) -> zipfile.ZipFile:
+def opened(file: BinaryIO) -> zipfile.ZipFile:
     if file.read(2) != b"PK":
         raise not_a("DOCX, PPTX or XLSX")
     try:
         package = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise _bad(error) from error
+        raise bad(error) from error
     infos = package.infolist()
     if len(infos) > PARTS or sum(info.file_size for info in infos) > UNPACKED:
         raise MalformedError("it unpacks to more than is read", "其解压后的内容超过读取上限")
@@ -80,18 +88,18 @@ def _opened(file: BinaryIO) -> zipfile.ZipFile:
     return package
 
 
-def _part(package: zipfile.ZipFile, name: str) -> bytes:
+def part(package: zipfile.ZipFile, name: str) -> bytes:
     try:
-        with package.open(name) as part:
-            data = part.read(PACKET + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise _bad(error) from error  # RuntimeError: a password is asked for
+        with package.open(name) as one:
+            data = one.read(PACKET + 1)
+    except BROKEN as error:
+        raise bad(error) from error
     if len(data) > PACKET:
         raise MalformedError(f"its {name} is larger than is read", f"其 {name} 超过读取上限")
     return data
 
 
-def _bad(error: Exception) -> MalformedError:
+def bad(error: Exception) -> MalformedError:
     detail = " ".join(str(error).split())[:100] or type(error).__name__
     return MalformedError(f"it is a broken package: {detail}", f"文件包已损坏：{detail}")
 

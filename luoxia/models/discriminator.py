@@ -7,7 +7,7 @@ Names are those of the published checkpoints: ``b64`` to ``b4``, ``fromrgb``, ``
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import torch
@@ -142,29 +142,51 @@ class Epilogue(nn.Module):
         return self.out(self.fc(self.conv(x).float().flatten(1)))
 
 
-class StyleDiscriminator(nn.Module):
-    """Pictures (B, C, H, W) in [-1, 1] to logits (B,) float32; with classes, by projection on the mapped class
-    (Miyato and Koyama 2018, arXiv:1802.05637)."""
+class Tower(nn.Module):
+    """Pictures (B, C, H, W) in [-1, 1] to ``out`` numbers each, (B, out) float32, by residual blocks that halve them."""
 
-    def __init__(self, config: DiscriminatorConfig) -> None:
+    def __init__(self, config: DiscriminatorConfig, out: int) -> None:
         super().__init__()
-        self.config, last = config, config.width(4)
+        self.config = config
         for r in config.resolutions:
             self.add_module(f"b{r}", DiscriminatorBlock(config, r))
-        self.b4 = Epilogue(config, last if config.classes else 1)
-        self.mapping = None
-        if config.classes:
-            layers, rate = config.mapping_layers, config.mapping_rate
-            self.mapping = Mapping(0, config.classes, last, 0, layers=layers, rate=rate)
+        self.b4 = Epilogue(config, out)
 
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+    def numbers(self, images: Tensor) -> Tensor:
         kind = images.device.type
         x = images.contiguous(memory_format=torch.channels_last)
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
         for r in self.config.resolutions:
             x = cast(DiscriminatorBlock, self.get_submodule(f"b{r}"))(x)
-        x = self.b4(x)
+        return self.b4(x)
+
+
+class StyleDiscriminator(Tower):
+    """Pictures (B, C, H, W) in [-1, 1] to logits (B,) float32; with classes, by projection on the mapped class
+    (Miyato and Koyama 2018, arXiv:1802.05637)."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        last = config.width(4)
+        super().__init__(config, last if config.classes else 1)
+        self.mapping = None
+        if config.classes:
+            layers, rate = config.mapping_layers, config.mapping_rate
+            self.mapping = Mapping(0, config.classes, last, 0, layers=layers, rate=rate)
+
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        x = self.numbers(images)
         if self.mapping is None:
             return x[:, 0]
         return (x * self.mapping(None, c)).sum(1) / math.sqrt(x.shape[1])
+
+
+class StyleEncoder(Tower):
+    """Pictures (B, C, H, W) in [-1, 1] to the normal posterior of their z: mu and log variance, each (B, z_dim)."""
+
+    def __init__(self, config: DiscriminatorConfig, z_dim: int) -> None:
+        super().__init__(replace(config, classes=0, group=0), 2 * z_dim)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mu, logvar = self.numbers(images).chunk(2, 1)
+        return mu, logvar

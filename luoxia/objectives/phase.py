@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,7 +40,8 @@ class Loss:
 
 @dataclass(frozen=True)
 class Phase:
-    """``optimizer`` moves ``module`` down ``loss`` at every ``interval``-th step; then ``after`` may bound weights.
+    """``optimizer`` moves ``module`` down ``loss`` at every ``interval``-th step from ``begins`` on and before ``ends``;
+    then ``after`` may bound weights.
 
     A loss that is taken only every ``interval`` steps multiplies itself by it where its strength should not change
     (lazy regularisation, Karras et al. 2020, section 3.1).
@@ -52,7 +54,12 @@ class Phase:
     interval: int = 1
     after: Callable[[], None] | None = None
     partial: bool = False  # whether the loss leaves some of the module's weights without a gradient
+    begins: int = 0
+    ends: float = math.inf
 
     def __post_init__(self) -> None:
         if self.interval < 1:
             raise ValueError(f"the interval of phase {self.name!r} is {self.interval}; it must be at least 1")
+
+    def due(self, step: int) -> bool:
+        return self.begins <= step < self.ends and step % self.interval == 0

@@ -1,5 +1,6 @@
 """The phases of StyleGAN2: its game on augmented pictures, and path-length regularisation
-(Karras et al. 2020, arXiv:1912.04958, section 3.2; style mixing: Karras et al. 2019, arXiv:1812.04948, section 3.1).
+(Karras et al. 2020, arXiv:1912.04958, section 3.2; style mixing: Karras et al. 2019, arXiv:1812.04948, section 3.1);
+and what its generator may learn before them, as the decoder of a variational autoencoder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luoxia.objectives.adversarial import Discriminate, gradient
+from luoxia.objectives.elbo import kl_divergence, reparameterise
 from luoxia.objectives.phase import Draw, Loss
 
 Augmented = Callable[[Tensor, torch.Generator], Tensor]  # pictures, and what to draw from
@@ -108,6 +110,36 @@ class AugmentedR1:
         seen = self.augment(draw.images, draw.generator)
         squares = gradient(self.discriminate, seen, draw.labels).square().sum(1).mean()
         return Loss(0.5 * self.gamma * self.interval * squares, {"r1": squares.detach()})
+
+
+@dataclass(frozen=True)
+class StyleDecoding:
+    """E_q(z|x)[ |G(f(z, c)) - x| + ``seen`` perceptual(G(f(z, c)), x) ] + ``beta`` KL(q(z|x) || N(0, 1)): the generator
+    decodes what an encoder says of pictures x, so that every part of every picture teaches it where to draw what.
+
+    A GAN whose generator is such a decoder: Larsen et al. 2016, arXiv:1512.09300. There both go on together; here one
+    comes after the other. ``encode`` gives mu and log variance, each (B, D); ``perceptual`` a distance of each pair, (B,).
+    """
+
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]]
+    mapping: Map
+    synthesise: Synthesise
+    perceptual: Callable[[Tensor, Tensor], Tensor]
+    seen: float
+    beta: float
+
+    def __call__(self, draw: Draw) -> Loss:
+        mu, logvar = self.encode(draw.images)
+        z = reparameterise(mu, logvar, draw.noise(*mu.shape))
+        ws = self.mapping(z, draw.labels, update_w_avg=True)
+        made = self.synthesise(ws, generator=draw.generator).float()
+        notes = {
+            "absolute": (made - draw.images).abs().mean(),
+            "perceptual": self.perceptual(made, draw.images).mean(),
+            "kl": kl_divergence(mu, logvar).sum(1).mean(),
+        }
+        value = notes["absolute"] + self.seen * notes["perceptual"] + self.beta * notes["kl"]
+        return Loss(value, {k: v.detach() for k, v in notes.items()})
 
 
 class PathLength(nn.Module):

@@ -14,7 +14,7 @@ import torch
 
 from luoxia.core.errors import UserError
 from luoxia.data.images import ImageSet
-from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator
+from luoxia.models.discriminator import DiscriminatorConfig, StyleDiscriminator, StyleEncoder
 from luoxia.models.stylegan import SIZES, StyleGAN, StyleGANConfig
 from luoxia.models.stylegan3 import StyleGAN3Config
 from luoxia.nn.augment import Augment
@@ -24,15 +24,20 @@ from luoxia.objectives.phase import Draw, Loss, Phase
 from luoxia.objectives.style import (
     AugmentedR1,
     PathLength,
+    StyleDecoding,
     StyleDiscriminatorLoss,
     StyleGeneratorLoss,
     Styles,
 )
 from luoxia.recipes.adversaries import Adversaries, Besides
+from luoxia.recipes.dvae import perceptual
 from luoxia.recipes.stylegan_study import StyleGANStudy
 from luoxia.recipes.vitals import Tell, as_it_is
 from luoxia.train.engine import Training
 from luoxia.train.settings import Settings
+
+SEEN, BETA = 0.5, 0.002  # of the autoencoder, before what a network sees and before the KL
+MOST = 128  # pixels a side that this network looks at
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class StyleGANSettings(Settings):
     first aims at, over ``augment_images``. ``freeze_d`` keeps so many of the discriminator's blocks as they are, from the
     picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964). Without ``noise`` the
     strength of each layer's noise stays what it is, 0 in a new network, as flat drawings want it. ``conditional`` networks are
-    told the classes by and by over ``transition`` images that a process sees (0: from the start)."""
+    told the classes by and by over ``transition`` images that a process sees (0: from the start). The game begins after
+    ``autoencode`` images, through which the generator learns as the decoder of an encoder that is left behind then."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -67,6 +73,7 @@ class StyleGANSettings(Settings):
     noise: bool = True
     conditional: bool = False
     transition: int = 120_000
+    autoencode: int = 0
 
 
 def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
@@ -113,6 +120,7 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator, discriminator = StyleGAN(config), StyleDiscriminator(DiscriminatorConfig(**shared))
+        encoder = StyleEncoder(discriminator.config, settings.latent) if settings.autoencode else None
     for name, strength in generator.named_parameters():
         if name.endswith("noise_strength"):  # 0 at first
             strength.requires_grad_(settings.noise)
@@ -128,6 +136,11 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         "augment": augment,
         "path_length": path_length,
     }
+    if encoder is not None:
+        modules["encoder"] = encoder
+        begins = settings.autoencode // settings.batch_size
+        phases = [replace(phase, begins=begins) for phase in phases]
+        phases.append(replace(_decoding(settings, styles, generator, encoder), ends=begins))
     tell: Tell = as_it_is
     if config.classes:
         modules["transition"] = tell = transition = Transition(config.classes, settings.transition)
@@ -166,6 +179,18 @@ def _phases(
         r1 = AugmentedR1(discriminator, augment, settings.r1, settings.r1_every)
         phases.append(Phase("r1", discriminator, of_d, r1, interval=settings.r1_every, partial=True))
     return phases
+
+
+def _decoding(
+    settings: StyleGANSettings, styles: Styles, generator: StyleGAN, encoder: StyleEncoder
+) -> Phase:
+    """Generator and encoder together, as a variational autoencoder."""
+    both = torch.nn.ModuleList([generator, encoder])
+    moving = [p for p in both.parameters() if p.requires_grad]
+    distance = perceptual(SEEN, min(generator.config.size, MOST))
+    assert distance is not None
+    loss = StyleDecoding(encoder, styles.mapping, generator.synthesis, distance, SEEN, BETA)
+    return Phase("decode", both, torch.optim.Adam(moving, settings.learning_rate, (0.5, 0.99)), loss)
 
 
 @dataclass(frozen=True)

@@ -198,10 +198,11 @@ class Engine:
 
     def _only(self, phase: Phase) -> None:
         """Let gradients reach what the phase moves alone: those weights of its module that its optimizer holds."""
-        moving = {id(p) for group in phase.optimizer.param_groups for p in group["params"]}
+        held = {id(p) for group in phase.optimizer.param_groups for p in group["params"]}
+        moving = held & {id(p) for p in phase.module.parameters()}
         for module in self.training.modules.values():
             for weight in module.parameters():
-                weight.requires_grad_(module is phase.module and id(weight) in moving)
+                weight.requires_grad_(id(weight) in moving)
 
     def forecast(self, batch: Batch, count: int) -> float | None:
         """Seconds that a step will take here, by the time of ``count`` examples of ``batch`` forth and back, after which
@@ -235,7 +236,7 @@ class Engine:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
         for number, phase in enumerate(self.training.phases):
-            if self.done % phase.interval == 0:
+            if phase.due(self.done):
                 self._take(number, phase, seen)
         for average in self.averages.values():
             average.update(self.done, len(batch.index) * self.processes.world)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 
 from luoxia.objectives.phase import Draw
 from luoxia.objectives.style import (
     AugmentedR1,
     PathLength,
+    StyleDecoding,
     StyleDiscriminatorLoss,
     StyleGeneratorLoss,
     Styles,
@@ -113,3 +115,29 @@ def test_even_paths_are_not_punished_once_their_length_is_known():
     assert losses[-1] < 0.1 * losses[0]
     assert math.isclose(float(penalty.mean), float(loss.notes["path_length"]), rel_tol=0.1)
     assert "mean" in penalty.state_dict()
+
+
+def test_decoding_weighs_what_was_lost_against_what_was_told():
+    scale = torch.tensor(0.5, requires_grad=True)
+
+    def encode(x):
+        return x.flatten(1)[:, :2] * scale, torch.full((len(x), 2), -60.0)  # no noise to speak of
+
+    loss = StyleDecoding(
+        encode,
+        lambda z, c=None, *, update_w_avg=False: z[:, None],
+        lambda ws, *, generator=None: ws[:, 0, :, None, None].expand(-1, -1, 2, 2),
+        lambda made, images: (made - images).square().sum((1, 2, 3)),
+        seen=0.25,
+        beta=0.1,
+    )
+    images = torch.full((3, 2, 2, 2), 0.8)
+    found = loss(Draw(images, None, torch.Generator()))
+    kl = 2 * 0.5 * (0.4**2 + math.exp(-60) - 1 + 60)
+    assert float(found.value) == pytest.approx(0.4 + 0.25 * 8 * 0.4**2 + 0.1 * kl, rel=1e-5)
+    assert {k: float(v) for k, v in found.notes.items()} == pytest.approx(
+        {"absolute": 0.4, "perceptual": 8 * 0.4**2, "kl": kl}, rel=1e-5
+    )
+    found.value.backward()
+    # Pixels weigh -0.8; squares 2 * 8 * -0.4 * 0.8 * 0.25; the KL 2 * 0.4 * 0.8 * 0.1.
+    assert float(scale.grad) == pytest.approx(-0.8 - 1.28 + 0.064, rel=1e-4)

@@ -1,16 +1,18 @@
 """StyleGAN's recipe: another model's weights to begin with, frozen blocks, kinds of augmentation."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny_faces
 import tiny_pictures
 import torch
+from torch import Tensor
 
 from luoxia.core.errors import UserError
 from luoxia.core.runtime import resolve
 from luoxia.data import prepared
-from luoxia.recipes import session
+from luoxia.recipes import session, stylegan
 from luoxia.weights import stylegan_import
 
 SMALL = {
@@ -115,6 +117,45 @@ def test_kinds_of_augmentation_train(name: str, has: bool) -> None:
     work = begin(f"runs/{name}", augmentation=name)
     assert work.train()
     assert ("p" in work.training.modules["augment"].state_dict()) is has
+
+
+def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def squares(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda made, images: (made - images).square().mean((1, 2, 3))
+
+    monkeypatch.setattr(stylegan, "perceptual", squares)
+
+    def moved(work: session.Session) -> set[str]:
+        before = {n: [p.clone() for p in m.parameters()] for n, m in work.training.modules.items()}
+        work.engine.step(work._batches().at(work.engine.done))
+        return {
+            n
+            for n, m in work.training.modules.items()
+            for p, q in zip(m.parameters(), before[n], strict=True)
+            if not torch.equal(p, q)
+        }
+
+    work = begin("runs/x", autoencode="17", steps="4")
+    told = [moved(work) for _ in range(4)]
+    assert told == [{"generator", "encoder"}] * 2 + [{"generator", "discriminator"}] * 2
+    notes = work.engine.take_notes()
+    assert {"absolute", "perceptual", "kl", "loss_d", "loss_g"} <= set(notes)
+
+
+def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        stylegan, "perceptual", lambda *_: lambda made, images: (made - images).abs().mean((1, 2, 3))
+    )
+    changes = {"autoencode": "16", "steps": "3", "checkpoint_every": "1"}
+    whole, parts = begin("runs/whole", **changes), begin("runs/parts", **changes)
+    assert whole.train()
+    assert not parts.train(stop=lambda: parts.engine.done >= 1)
+    again = session.resume(Path("runs/parts"), resolve("cpu", "float32", 1))
+    assert again.engine.done == 1
+    assert again.train()
+    for name, module in whole.training.modules.items():
+        for k, v in module.state_dict().items():
+            assert torch.equal(v, again.training.modules[name].state_dict()[k]), f"{name}.{k}"
 
 
 def test_settings_that_cannot_be() -> None:

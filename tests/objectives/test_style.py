@@ -134,7 +134,7 @@ def test_decoding_weighs_what_was_lost_against_what_was_told():
     images = torch.full((3, 2, 2, 2), 0.8)
     found = loss(Draw(images, None, torch.Generator()))
     kl = 2 * 0.5 * (0.4**2 + math.exp(-60) - 1 + 60)
-    assert float(found.value) == pytest.approx(0.4 + 0.25 * 8 * 0.4**2 + 0.1 * kl, rel=1e-5)
+    assert found.value.item() == pytest.approx(0.4 + 0.25 * 8 * 0.4**2 + 0.1 * kl, rel=1e-5)
     assert {k: float(v) for k, v in found.notes.items()} == pytest.approx(
         {"absolute": 0.4, "perceptual": 8 * 0.4**2, "kl": kl}, rel=1e-5
     )

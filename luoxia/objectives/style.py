@@ -117,8 +117,7 @@ class StyleDecoding:
     """E_q(z|x)[ |G(f(z, c)) - x| + ``seen`` perceptual(G(f(z, c)), x) ] + ``beta`` KL(q(z|x) || N(0, 1)): the generator
     decodes what an encoder says of pictures x, so that every part of every picture teaches it where to draw what.
 
-    A GAN whose generator is such a decoder: Larsen et al. 2016, arXiv:1512.09300. There both go on together; here one
-    comes after the other. ``encode`` gives mu and log variance, each (B, D); ``perceptual`` a distance of each pair, (B,).
+    A GAN whose generator is such a decoder: Larsen et al. 2016, arXiv:1512.09300. ``encode`` gives mu and log variance, each (B, D); ``perceptual`` a distance of each pair, (B,).
     """
 
     encode: Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -140,6 +139,19 @@ class StyleDecoding:
         }
         value = notes["absolute"] + self.seen * notes["perceptual"] + self.beta * notes["kl"]
         return Loss(value, {k: v.detach() for k, v in notes.items()})
+
+
+@dataclass(frozen=True)
+class Together:
+    """``first`` + ``weight`` ``second``, both of one batch."""
+
+    first: Callable[[Draw], Loss]
+    second: Callable[[Draw], Loss]
+    weight: float
+
+    def __call__(self, draw: Draw) -> Loss:
+        a, b = self.first(draw), self.second(draw)
+        return Loss(a.value + self.weight * b.value, a.notes | b.notes)
 
 
 class PathLength(nn.Module):

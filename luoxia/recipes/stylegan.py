@@ -28,6 +28,7 @@ from luoxia.objectives.style import (
     StyleDiscriminatorLoss,
     StyleGeneratorLoss,
     Styles,
+    Together,
 )
 from luoxia.recipes.adversaries import Adversaries, Besides
 from luoxia.recipes.dvae import perceptual
@@ -49,7 +50,8 @@ class StyleGANSettings(Settings):
     picture on (Mo et al., *Freeze the Discriminator*, arXiv:2002.10964). Without ``noise`` the
     strength of each layer's noise stays what it is, 0 in a new network, as flat drawings want it. ``conditional`` networks are
     told the classes by and by over ``transition`` images that a process sees (0: from the start). The game begins after
-    ``autoencode`` images, through which the generator learns as the decoder of an encoder that is left behind then."""
+    ``autoencode`` images, through which the generator learns as an autoencoder's decoder; such lessons go on beside the
+    game with weight ``decoding``."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -74,6 +76,7 @@ class StyleGANSettings(Settings):
     conditional: bool = False
     transition: int = 120_000
     autoencode: int = 0
+    decoding: float = 20.0
 
 
 def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
@@ -138,9 +141,7 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
     }
     if encoder is not None:
         modules["encoder"] = encoder
-        begins = settings.autoencode // settings.batch_size
-        phases = [replace(phase, begins=begins) for phase in phases]
-        phases.append(replace(_decoding(settings, styles, generator, encoder), ends=begins))
+        phases = _lessons(settings, styles, generator, encoder, phases)
     tell: Tell = as_it_is
     if config.classes:
         modules["transition"] = tell = transition = Transition(config.classes, settings.transition)
@@ -181,16 +182,26 @@ def _phases(
     return phases
 
 
-def _decoding(
-    settings: StyleGANSettings, styles: Styles, generator: StyleGAN, encoder: StyleEncoder
-) -> Phase:
-    """Generator and encoder together, as a variational autoencoder."""
+def _lessons(
+    settings: StyleGANSettings,
+    styles: Styles,
+    generator: StyleGAN,
+    encoder: StyleEncoder,
+    game: list[Phase],
+) -> list[Phase]:
+    """``game`` after the generator's and the encoder's lessons as an autoencoder, which go on within its first phase."""
     both = torch.nn.ModuleList([generator, encoder])
-    moving = [p for p in both.parameters() if p.requires_grad]
     distance = perceptual(SEEN, min(generator.config.size, MOST))
     assert distance is not None
     loss = StyleDecoding(encoder, styles.mapping, generator.synthesis, distance, SEEN, BETA)
-    return Phase("decode", both, torch.optim.Adam(moving, settings.learning_rate, (0.5, 0.99)), loss)
+    moving = [p for p in both.parameters() if p.requires_grad]
+    alone = Phase("decode", both, torch.optim.Adam(moving, settings.learning_rate, (0.5, 0.99)), loss)
+    if settings.decoding:
+        of_g = game[0].optimizer
+        of_g.add_param_group({"params": [*encoder.parameters()]})
+        game[0] = replace(game[0], module=both, loss=Together(game[0].loss, loss, settings.decoding))
+    begins = settings.autoencode // settings.batch_size
+    return [*(replace(phase, begins=begins) for phase in game), replace(alone, ends=begins)]
 
 
 @dataclass(frozen=True)

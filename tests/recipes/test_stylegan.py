@@ -136,11 +136,15 @@ def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.Monkey
             if not torch.equal(p, q)
         }
 
-    work = begin("runs/x", autoencode="17", steps="4")
+    work = begin("runs/x", autoencode="17", decoding="0", steps="4")
     told = [moved(work) for _ in range(4)]
     assert told == [{"generator", "encoder"}] * 2 + [{"generator", "discriminator"}] * 2
-    notes = work.engine.take_notes()
-    assert {"absolute", "perceptual", "kl", "loss_d", "loss_g"} <= set(notes)
+    assert {"absolute", "perceptual", "kl", "loss_d", "loss_g"} <= set(work.engine.take_notes())
+    work = begin("runs/y", autoencode="8", steps="2")
+    assert [moved(work) for _ in range(2)] == [
+        {"generator", "encoder"},
+        {"generator", "encoder", "discriminator"},
+    ]
 
 
 def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,11 +120,13 @@ def test_kinds_of_augmentation_train(name: str, has: bool) -> None:
     assert ("p" in work.training.modules["augment"].state_dict()) is has
 
 
-def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    def squares(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda made, images: (made - images).square().mean((1, 2, 3))
+def far(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """In the place of what a network sees, which is not on every machine."""
+    return lambda made, images: (made - images).abs().mean((1, 2, 3))
 
-    monkeypatch.setattr(stylegan, "perceptual", squares)
+
+def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stylegan, "perceptual", far)
 
     def moved(work: session.Session) -> set[str]:
         before = {n: [p.clone() for p in m.parameters()] for n, m in work.training.modules.items()}
@@ -148,9 +150,7 @@ def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.Monkey
 
 
 def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        stylegan, "perceptual", lambda *_: lambda made, images: (made - images).abs().mean((1, 2, 3))
-    )
+    monkeypatch.setattr(stylegan, "perceptual", far)
     changes = {"autoencode": "16", "steps": "3", "log_every": "1", "checkpoint_every": "3"}
     whole, parts, stop = begin("runs/whole", **changes), begin("runs/parts", **changes), Stop()
     assert whole.train()
@@ -161,6 +161,15 @@ def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatc
     for name, module in whole.training.modules.items():
         for k, v in module.state_dict().items():
             assert torch.equal(v, again.training.modules[name].state_dict()[k]), f"{name}.{k}"
+
+
+def test_an_encoder_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stylegan, "perceptual", far)
+    live = kept("first", autoencode="16")
+    work = begin("runs/second", "first", batch_size="8", autoencode="8")
+    for k, v in work.training.modules["encoder"].state_dict().items():
+        assert torch.allclose(v, live[f"encoder.{k}"], rtol=1e-3, atol=1e-4), k
+    assert "encoder" not in begin("runs/third", "first", batch_size="8").training.modules
 
 
 def test_settings_that_cannot_be() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_clip
+import tiny_drawing
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -63,6 +64,8 @@ def test_pictures_are_put_into_classes(run) -> None:
 def test_what_cannot_be_done_is_said_in_one_line(refused, home) -> None:
     (home / "empty").mkdir()
     (home / "note.png").write_text("no picture")
+    (home / "drawer").mkdir()
+    tiny_drawing.keep(home / "drawer")
     tiny = ("--model", "tiny")
     for arguments, words in (
         (("search", "", "squares", *tiny), "empty"),
@@ -70,7 +73,7 @@ def test_what_cannot_be_done_is_said_in_one_line(refused, home) -> None:
         (("search", RED, "empty", *tiny), "no picture"),
         (("search", RED, "nowhere/", *tiny), "there is no nowhere/"),
         (("search", RED, "squares", "--sheet", "a.gif", *tiny), ".png"),
-        (("search", RED, "squares"), "icons-64 has no CLIP; name one"),
+        (("search", RED, "squares", "--model", "drawer"), "drawer has no CLIP; name one"),
         (("search", RED, "squares", "--model", "none"), "there is no CLIP"),
         (("score", "note.png", RED, *tiny), "not a picture"),
         (("score", "missing.png", RED, *tiny), "cannot be read"),

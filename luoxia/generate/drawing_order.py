@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from luoxia.core.errors import UserError
+from luoxia.core.ranges import check_number
 
 MOST, MOST_CANDIDATES = 64, 256
 SIZES = (16, 2048)  # pixels a side
@@ -21,15 +22,10 @@ class Knobs:
     top_p: float = 0.95
 
     def __post_init__(self) -> None:
-        ranges = {"guidance": (0, 20), "temperature": (0, 10), "top_k": (0, 1 << 20), "top_p": (0, 1)}
-        for name, (low, high) in ranges.items():
-            value, whole = getattr(self, name), name == "top_k"
-            kind = int if whole else int | float
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                raise UserError(
-                    f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
-                    f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
-                )
+        check_number("guidance", self.guidance, 0, 20)
+        check_number("temperature", self.temperature, 0, 10)
+        check_number("top_k", self.top_k, 0, 1 << 20, whole=True)
+        check_number("top_p", self.top_p, 0, 1)
 
 
 def check_counts(n: int, candidates: int | None) -> None:

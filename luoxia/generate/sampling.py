@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.core.errors import UserError
+from luoxia.core.ranges import check_number
 from luoxia.models.text_mark import CONTEXT, VARIANTS, numbers
 
 MAX_STOPS, MAX_STOP_LENGTH, MAX_LOGPROBS = 16, 512, 20
-COUNTS = frozenset({"max_new_tokens", "top_k", "logprobs"})  # whole numbers
 MARKED = 0.65  # the usual temperature where a text carries the mark; at 0.3, 200 tokens hold too little chance to show it
 COLDEST = 1e-30  # colder, float32 logits would overflow; here already all but the likeliest weigh nothing
 
@@ -41,12 +41,12 @@ class Knobs:
     mark: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "max_new_tokens", 1, 1 << 20)
-        _check(self, "temperature", 0, 100)
-        _check(self, "top_k", 0, 1 << 20)
-        _check(self, "top_p", 0, 1)
-        _check(self, "min_p", 0, 1)
-        _check(self, "repetition_penalty", 0.01, 100)
+        check_number("max_new_tokens", self.max_new_tokens, 1, 1 << 20, whole=True)
+        check_number("temperature", self.temperature, 0, 100)
+        check_number("top_k", self.top_k, 0, 1 << 20, whole=True)
+        check_number("top_p", self.top_p, 0, 1)
+        check_number("min_p", self.min_p, 0, 1)
+        check_number("repetition_penalty", self.repetition_penalty, 0.01, 100)
         stops = self.stop if isinstance(self.stop, list | tuple) else (self.stop,)
         object.__setattr__(self, "stop", tuple(stops))
         if len(stops) > MAX_STOPS or not all(
@@ -69,17 +69,7 @@ class Sampling(Knobs):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.logprobs is not None:
-            _check(self, "logprobs", 0, MAX_LOGPROBS)
-
-
-def _check(knobs: Knobs, name: str, low: float, high: float) -> None:
-    value, whole = getattr(knobs, name), name in COUNTS
-    kind = int if whole else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-        raise UserError(
-            f"{name} is {value}; give a {'whole ' if whole else ''}number from {low} to {high}",
-            f"{name} 为 {value}；请给 {low} 到 {high} 的{'整' if whole else ''}数",
-        )
+            check_number("logprobs", self.logprobs, 0, MAX_LOGPROBS, whole=True)
 
 
 def usual_temperature(*, mark: bool, constrained: bool = False) -> float:

@@ -1,4 +1,4 @@
-"""A run of verse as a model to be shipped: weights in half precision, and the index of all lines that there were before."""
+"""A run of verse as a model to be shipped: weights in 8 bits, and the index of all lines that there were before."""
 
 from __future__ import annotations
 

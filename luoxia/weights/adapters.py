@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from luoxia.core.folder import write_atomically
 from luoxia.nn.lora import Adapter, LowRank
 from luoxia.weights.adapter_folder import FACTS, FORMAT, AdapterFolder, Stack, read, refuse
+from luoxia.weights.eight_bits import pack, unpack
 from luoxia.weights.state_dict import read_state_dict
 
 WEIGHTS = "adapter.safetensors"
@@ -29,7 +29,7 @@ def load(told: AdapterFolder) -> Adapter:
     maps = {}
     try:
         for key in sorted(k.removesuffix(".a") for k in tensors if k.endswith(".a")):
-            a, b = (_unpacked(tensors[f"{key}.{side}"], tensors[f"{key}.{side}.scale"]) for side in "ab")
+            a, b = (unpack(tensors[f"{key}.{side}"], tensors[f"{key}.{side}.scale"], over=0) for side in "ab")
             maps[key] = LowRank(a.T.contiguous(), b, told.scale)
         if len(tensors) != 4 * len(maps) or not maps:
             raise ValueError("it has tensors of something else")
@@ -55,7 +55,7 @@ def keep(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> AdapterFol
         scales.add(low.scale)
         ranks.add(low.rank)
         for side, matrix in (("a", low.a.detach().T), ("b", low.b.detach())):
-            tensors[f"{place}.{side}"], tensors[f"{place}.{side}.scale"] = _packed(matrix)
+            tensors[f"{place}.{side}"], tensors[f"{place}.{side}.scale"] = pack(matrix, over=0)
     assert len(scales) == len(ranks) == 1, "an adapter that is kept was trained as one"
     said = {"format": FORMAT, "rank": ranks.pop(), "scale": scales.pop(), **facts}
     with write_atomically(folder / WEIGHTS) as file:
@@ -63,20 +63,3 @@ def keep(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> AdapterFol
     with write_atomically(folder / FACTS) as file:
         file.write(json.dumps(said, ensure_ascii=False, indent=1).encode())
     return read(folder)
-
-
-def _packed(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """(n, r) in 8 bits, w = s_j q_ij with one s for each of the r columns; off by max |w| / 254 at most."""
-    scale = matrix.abs().amax(0) / 127
-    codes = torch.where(scale > 0, matrix / scale, 0.0).round().clamp(-127, 127).to(torch.int8)
-    return codes.contiguous(), scale.float()
-
-
-def _unpacked(codes: Tensor, scale: Tensor) -> Tensor:
-    if codes.dtype is not torch.int8 or codes.ndim != 2 or scale.shape != codes.shape[1:]:
-        raise ValueError(
-            f"{codes.dtype} {tuple(codes.shape)} with scales {tuple(scale.shape)} is no matrix in 8 bits"
-        )
-    if not bool(scale.isfinite().all()):
-        raise ValueError("a scale is no number")
-    return codes.float() * scale

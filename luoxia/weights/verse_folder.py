@@ -1,7 +1,7 @@
 """A model of verse on disk: its weights, its network's shape and its tokenizer.
 
     model.json           format, family "verse", network, tokenizer, licence, SHA-256 of the weights
-    model.safetensors    the weights, in half precision
+    model.safetensors    the weights: matrices in 8 bits with a scale for each row, all else in half precision
     lines.bin            which lines there were before: see luoxia.data.verse.line_index
 
 A run's folder serves too.
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from luoxia.core.errors import MalformedFileError, UnknownModelError, UserError
 from luoxia.core.folder import write_atomically
@@ -26,10 +27,11 @@ from luoxia.models.gpt import GPT, GPTConfig
 from luoxia.models.verse_tokenizer import VerseTokenizer
 from luoxia.weights import catalogue
 from luoxia.weights.catalogue import FACTS
+from luoxia.weights.eight_bits import pack, unpack
 from luoxia.weights.state_dict import fill, read_state_dict
 
 FORMAT, FAMILY, RECIPE, WEIGHTS, LINES = 1, "verse", "recipe.json", "model.safetensors", "lines.bin"
-PREFIX = "verse."  # of a run's weights
+PREFIX, SCALE = "verse.", ".scale"  # before a run's weights, behind the names of matrices in 8 bits
 LARGEST = 1 << 30  # bytes of weights
 
 
@@ -50,7 +52,16 @@ class VerseFolder:
         """In float32 on the CPU, not moving. Raises :class:`MalformedFileError` for what does not fit."""
         with torch.device("meta"):
             network = GPT(self.config)
-        return fill(network, read_state_dict(self.path, LARGEST, self.prefix), self.path)
+        told = read_state_dict(self.path, LARGEST, self.prefix)
+        try:
+            whole = {
+                name: unpack(value, told[name + SCALE], over=1) if name + SCALE in told else value
+                for name, value in told.items()
+                if not name.endswith(SCALE)
+            }
+        except ValueError as error:
+            raise MalformedFileError(f"{self.path}: {error}", f"{self.path}：{error}") from error
+        return fill(network, whole, self.path)
 
     @property
     def sha256(self) -> str:
@@ -173,8 +184,14 @@ def write(
     licence: tuple[str, ...] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Lay a model down in ``folder`` in half precision. model.json comes last: with it the folder is a model."""
-    data = save({k: v.detach().cpu().half().contiguous() for k, v in network.state_dict().items()})
+    """Lay a model down in ``folder``. model.json comes last: with it the folder is a model."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        if value.ndim == 2:
+            tensors[name], tensors[name + SCALE] = pack(value.detach().cpu(), over=1)
+        else:
+            tensors[name] = value.detach().cpu().half().contiguous()
+    data = save(tensors)
     with write_atomically(folder / WEIGHTS) as file:
         file.write(data)
     if lines:

@@ -147,9 +147,10 @@ def test_it_is_loaded_by_name_and_by_folder(tmp_path: Path, model: VerseModel) -
     loaded = luoxia.load("my-verse")
     assert isinstance(loaded, VerseModel)
     assert loaded.id == "my-verse"
-    halved = dict(loaded.network.state_dict())
+    kept = dict(loaded.network.state_dict())
     for name, tensor in tiny_verse.network().state_dict().items():
-        assert torch.equal(halved[name], tensor.half().float())
+        step = tensor.abs().amax(-1, keepdim=True) / (127 if tensor.ndim == 2 else 1024)
+        assert ((kept[name] - tensor).abs() <= 0.51 * step).all(), name
     with pytest.raises(UnknownModelError, match="my-verse"):
         load_verse("nothing")
 

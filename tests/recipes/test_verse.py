@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import tiny_verse
 import torch
+from safetensors.torch import load_file, save_file
 
 import luoxia
-from luoxia.core.errors import UserError
+from luoxia.core.errors import MalformedFileError, UserError
 from luoxia.core.runtime import Runtime
 from luoxia.data.verse import verse_set
 from luoxia.generate.verse import VerseModel, load_verse
@@ -72,16 +75,31 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
         assert torch.equal(tensor, part.training.modules["verse"].state_dict()[name]), name
 
 
-def test_the_box_has_weights_in_half_precision_and_the_index_of_lines(tmp_path: Path) -> None:
+def test_the_box_has_weights_in_8_bits_and_the_index_of_lines(tmp_path: Path) -> None:
     assert begin("run").train()
     verse_box.ship("run", tmp_path / "box")
     found = verse_folder.read(tmp_path / "box", "box")
     assert found.lines is not None
     assert "MIT" in found.licence[0]
     model = load_verse(tmp_path / "box")
+    rows = load_verse("run").network.wte.weight
+    off = (model.network.wte.weight - rows).abs() / rows.abs().amax(1, keepdim=True)
+    assert 0 < off.max() < 1 / 253
     assert model.lines is not None
     assert tiny_verse.some().kept[0].lines[0] in model.lines
     assert model.write(candidates=1, seed=1)[0].checked
+
+
+def test_scales_that_do_not_fit_their_matrix_are_told(tmp_path: Path) -> None:
+    tiny_verse.model(tmp_path)
+    told = load_file(tmp_path / "model.safetensors")
+    told["wte.weight.scale"] = told["wte.weight.scale"][1:].clone()
+    save_file(told, tmp_path / "model.safetensors")
+    facts = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    facts["sha256"] = hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
+    (tmp_path / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(MalformedFileError, match="no matrix in 8 bits"):
+        load_verse(tmp_path)
 
 
 def test_what_holds_and_what_a_theme_does_is_measured() -> None:

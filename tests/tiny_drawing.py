@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -87,8 +87,15 @@ def dalle(seed: int = 4, **changes) -> Dalle:
 
 
 def keep(
-    folder: Path, *, half: bool = False, facts: Mapping[str, Any] = MappingProxyType({}), **more
+    folder: Path,
+    *,
+    half: bool = False,
+    data: Sequence[Mapping[str, Any]] = (),
+    facts: Mapping[str, Any] = MappingProxyType({}),
+    **more,
 ) -> Path:
     parts = {"dvae": dvae(), "dalle": dalle()} | more
-    drawing_folder.write(folder, parts, tokenizer(), licence=("made here",), half=half, facts=facts)
+    drawing_folder.write(
+        folder, parts, tokenizer(), licence=("made here",), data=data, half=half, facts=facts
+    )
     return folder

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option, Typer
+from typer import Argument, Context, Option, Typer
 
 from luoxia.cli.words import print_table, say, tell
 
-app = Typer(rich_markup_mode=None, no_args_is_help=True)
+app = Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def usually(context: Context) -> None:
+    if context.invoked_subcommand is None:
+        show()
 
 
 @app.command(

@@ -19,31 +19,43 @@ DEEPEST, PROMPT = 40, 60
 
 def lineage(
     id: Id,
-    svg: Annotated[
-        Path | None, Option("--svg", metavar="FILE", help=say("Draw it as a picture.", "画成一张图。"))
+    svg: Annotated[bool, Option("--svg", help=say("Draw it as a picture.", "画成一张图。"))] = False,
+    out: Annotated[
+        Path | None,
+        Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help=say("The picture; lineage-ID.svg.", "图片；默认 lineage-编号.svg。"),
+        ),
     ] = None,
 ) -> None:
     from luoxia.workspace.lineage import MOST
     from luoxia.workspace.lineage import lineage as around
     from luoxia.workspace.takedown import marks
 
+    if out is not None and not svg:
+        raise UserError(
+            f"{out} is where a picture goes: give --svg too", f"{out} 用于保存图片：请同时给出 --svg"
+        )
     with opened() as workspace:
         graph = around(workspace, workspace.find(id).id)
         taken_down = marks(workspace, graph.nodes)
     if graph.cut:
         tell(f"there are more; {MOST} creations are shown", f"数量过多，只显示 {MOST} 件作品")
-    if svg is not None:
+    if svg:
         from luoxia.core.folder import write_atomically
         from luoxia.workspace.lineage_picture import svg as drawn
 
+        path = out or Path(f"lineage-{graph.focus}.svg")
         try:
-            with write_atomically(svg) as file:
+            with write_atomically(path) as file:
                 file.write(drawn(graph).encode())
         except OSError as error:
             raise UserError(
-                f"{svg} cannot be written: {error.strerror}", f"无法写入 {svg}：{error.strerror}"
+                f"{path} cannot be written: {error.strerror}", f"无法写入 {path}：{error.strerror}"
             ) from error
-        tell(f"{svg}: {len(graph.nodes)} creations", f"{svg}：{len(graph.nodes)} 件作品")
+        tell(f"{path}: {len(graph.nodes)} creations", f"{path}：{len(graph.nodes)} 件作品")
         return
     for one, some in taken_down.items():
         items = printable(", ".join(f"{mark.data} {mark.item}" for mark in some))

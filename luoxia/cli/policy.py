@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from typer import Argument, Option, Typer
+from typer import Argument, Context, Option, Typer
 
 from luoxia.cli.words import print_table, say, tell
 from luoxia.core.errors import UserError
 from luoxia.provenance import policy as policies
 from luoxia.provenance.policy import Policy
 
-app = Typer(rich_markup_mode=None, no_args_is_help=True)
+app = Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def usually(context: Context) -> None:
+    if context.invoked_subcommand is None:
+        show()
 
 
 @app.command(help=say("Show the policy and what it asks for.", "显示当前策略及其要求。"))

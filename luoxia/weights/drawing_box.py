@@ -28,12 +28,13 @@ def assemble(
     """
     drawn = drawing_folder.find(dalle)
     found: dict[str, Part] = {"dalle": drawn.part("dalle")}
-    licence = list(drawn.licence)
+    licence, data = list(drawn.licence), list(drawn.data)
     for kind, source in {"dvae": dvae or dalle, "clip": clip, "upscaler": upscaler}.items():
         if source is not None:
             of = drawing_folder.find(source)
             found[kind] = of.part(kind)
             licence += [line for line in of.licence if line not in licence]
+            data += [used for used in of.data if used not in data]
     networks = {kind: part.network() for kind, part in found.items()}
     drawing_folder.check(found["dalle"], found["dvae"], drawing_folder.fingerprint(networks["dvae"]))
     if "clip" in found and found["clip"].tokenizer != found["dalle"].tokenizer:
@@ -43,5 +44,5 @@ def assemble(
             f"{found['clip'].name} 与 {found['dalle'].name} 的描述分词器不同：训练后者时请用 --set tokenizer= 指定前者",
         )
     reader = found["dalle"].reader()
-    drawing_folder.write(folder, networks, reader, licence=tuple(licence), facts=facts)
+    drawing_folder.write(folder, networks, reader, licence=tuple(licence), data=data, facts=facts)
     originals.carry(found["dalle"].path.parent, folder)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -93,12 +93,13 @@ class Part:
 
 @dataclass(frozen=True)
 class DrawingFolder:
-    """``parts`` by kind; ``licence`` lines on the data they learned from, ``styles`` that captions may name."""
+    """``parts`` by kind; ``data`` are the sets that they learned from, each with name, digest and lines on its licence."""
 
     name: str
     folder: Path
     parts: dict[str, Part]
     licence: tuple[str, ...] = ()
+    data: tuple[dict[str, Any], ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
     def part(self, kind: str) -> Part:
@@ -174,6 +175,7 @@ def read(folder: Path, name: str) -> DrawingFolder:
         if facts.pop("format") != FORMAT or needed is None:
             raise ValueError("another format or family")
         told, licence = facts.pop("parts"), tuple(facts.pop("licence", ()))
+        data = tuple(map(dict, facts.pop("data", ())))
         reads = "dalle" in needed
         tokenizer = json.loads((folder / TOKENIZER).read_text(encoding="utf-8")) if reads else None
         parts = {
@@ -199,7 +201,7 @@ def read(folder: Path, name: str) -> DrawingFolder:
         ) from error
     for kind, part in parts.items():
         _check_file(part.path, hashes[kind])
-    return DrawingFolder(name, folder, parts, licence, facts)
+    return DrawingFolder(name, folder, parts, licence, data, facts)
 
 
 def _check_file(path: Path, wanted: str) -> None:
@@ -221,6 +223,7 @@ def write(
     tokenizer: CaptionTokenizer,
     *,
     licence: tuple[str, ...] = (),
+    data: Sequence[Mapping[str, Any]] = (),
     half: bool = True,
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
@@ -229,15 +232,22 @@ def write(
     assert parts.keys() >= {"dvae", "dalle"}
     told: dict[str, Any] = {}
     for kind, network in parts.items():
-        data = save({k: _shipped(v, half) for k, v in network.state_dict().items()})
+        packed = save({k: _shipped(v, half) for k, v in network.state_dict().items()})
         with write_atomically(folder / f"{kind}.safetensors") as file:
-            file.write(data)
+            file.write(packed)
         config: Any = network.config
-        told[kind] = {"sha256": hashlib.sha256(data).hexdigest(), "network": config.to_json()}
+        told[kind] = {"sha256": hashlib.sha256(packed).hexdigest(), "network": config.to_json()}
     told["dalle"]["needs"] = {"dvae": fingerprint(parts["dvae"])}
     with write_atomically(folder / TOKENIZER) as file:
         file.write(json.dumps(tokenizer.to_json(), ensure_ascii=False).encode())
-    whole = {"format": FORMAT, "family": FAMILY, "parts": told, "licence": list(licence), **facts}
+    whole = {
+        "format": FORMAT,
+        "family": FAMILY,
+        "parts": told,
+        "licence": list(licence),
+        "data": list(data),
+        **facts,
+    }
     with write_atomically(folder / FACTS) as file:
         file.write(json.dumps(whole, ensure_ascii=False, indent=1).encode())
 
@@ -265,10 +275,16 @@ def of_run(folder: Path) -> DrawingFolder:
             facts.get("tokenizer"),
             dict(facts.get("needs", {})),
         )
-        parts = {kind: mine}
+        parts, beside = {kind: mine}, ()
         if kind == "dalle":
-            parts["dvae"] = find(recipe["settings"]["dvae"]).part("dvae")
-        return DrawingFolder(name, folder, parts, tuple(data["licence"]), {"data": Path(data["name"]).name})
+            codes = find(recipe["settings"]["dvae"])
+            parts["dvae"], beside = codes.part("dvae"), codes.data
+        used = {
+            "name": Path(data["name"]).name,
+            "digest": data.get("digest", ""),
+            "licence": list(data["licence"]),
+        }
+        return DrawingFolder(name, folder, parts, tuple(data["licence"]), (used, *beside))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError):
             raise

@@ -24,9 +24,7 @@ def learned(folder: Path) -> tuple[str, tuple[DatasetUsed, ...]]:
     for _ in range(DEEPEST):
         facts = _facts(place)
         run = run or (str(place.absolute()) if "recipe" in facts else str(facts.get("trained_in", ""))[:4096])
-        dataset = _dataset(facts)
-        if dataset is not None:
-            found[dataset] = None
+        found |= dict.fromkeys(_datasets(facts))
         place = (
             folder_of(str(facts["origin"])) if facts.get("origin") else None
         )  # the model that it began with
@@ -74,16 +72,23 @@ def _facts(folder: Path | None) -> dict[str, Any]:
     return {}
 
 
-def _dataset(facts: Mapping[str, Any]) -> DatasetUsed | None:
+def _datasets(facts: Mapping[str, Any]) -> list[DatasetUsed]:
     data = facts.get("data")
-    if not isinstance(data, dict):  # a model's own folder says it at the top
-        source = str(facts.get("source", ""))
-        name = source.removeprefix("trained on ") if source.startswith("trained on ") else ""
-        data = {"name": name, "digest": facts.get("digest", ""), "licence": facts.get("licence", ())}
+    if isinstance(data, dict):
+        return _dataset(data)
+    if isinstance(data, list) and data:  # parts that learned from one each
+        return [used for one in data if isinstance(one, dict) for used in _dataset(one)]
+    source = str(facts.get("source", ""))  # a model's own folder says it at the top
+    name = source.removeprefix("trained on ") if source.startswith("trained on ") else ""
+    return _dataset({"name": name, "digest": facts.get("digest", ""), "licence": facts.get("licence", ())})
+
+
+def _dataset(data: Mapping[str, Any]) -> list[DatasetUsed]:
+    """One, or none where nothing is told."""
     lines = data.get("licence") or ()
     lines = [str(line) for line in lines] if isinstance(lines, list | tuple) else [str(lines)]
     name, digest = Path(str(data.get("name", ""))).name, str(data.get("digest", ""))
     if not name and not digest and not lines:
-        return None
+        return []
     licence, author = summed(lines)
-    return DatasetUsed(name[:300] or "?", licence, author, digest[:64])
+    return [DatasetUsed(name[:300] or "?", licence, author, digest[:64])]

@@ -81,3 +81,22 @@ def test_check_tells_the_first_record_that_does_not_hold(made: list[Creation], r
     broken = run("history", "--check", "--head", head)
     assert (broken.code, broken.out) == (1, "✗ record 1: the record is not the one that was written\n")
     assert json.loads(run("history", "--check", "--json").out)["fault"]["at"] == 1
+
+
+def test_lineage_is_told_and_drawn(made: list[Creation], run) -> None:
+    heron, poem, _ = made
+    told = run("lineage", poem.id).out
+    assert "made from" in told
+    assert heron.id in told
+    name = Path(f"lineage-{poem.id}.svg")
+    assert run("lineage", poem.id, "--svg").err == f"{name}: 2 creations\n"
+    run("lineage", poem.id, "--svg", "-o", "family.svg")
+    assert name.read_text(encoding="utf-8") == Path("family.svg").read_text(encoding="utf-8")
+    assert heron.id in name.read_text(encoding="utf-8")
+    refused = run("lineage", poem.id, "-o", "family.svg")
+    assert (refused.code, "give --svg too" in refused.err) == (2, True)
+
+
+def test_policy_and_keys_alone_show(home: Path, run) -> None:
+    assert run("policy").out == run("policy", "show").out != ""
+    assert run("keys").out == run("keys", "show").out != ""

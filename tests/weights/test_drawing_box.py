@@ -20,16 +20,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_parts_of_several_models_become_one() -> None:
-    tiny_drawing.keep(Path("first"))
+    one, two = ({"name": f"{n}.data", "digest": n * 64, "licence": ["MIT"]} for n in "ab")
+    tiny_drawing.keep(Path("first"), data=[one])
     sharper = tiny_drawing.dvae()
     next(sharper.decoder.parameters()).data += 1
     tiny_drawing.keep(
-        Path("second"), dvae=sharper, clip=tiny_drawing.clip(), upscaler=tiny_drawing.upscaler()
+        Path("second"),
+        data=[two, one],
+        dvae=sharper,
+        clip=tiny_drawing.clip(),
+        upscaler=tiny_drawing.upscaler(),
     )
     assemble(Path("box"), "first", dvae="second", clip="second", upscaler="second", facts={"seed": 3})
     found = drawing_folder.find("box")
     assert sorted(found.parts) == ["clip", "dalle", "dvae", "upscaler"]
-    assert (found.licence, found.facts["seed"]) == (("made here",), 3)
+    assert (found.licence, found.data, found.facts["seed"]) == (("made here",), (one, two), 3)
     for kind, part in found.parts.items():
         assert part.path.stat().st_size < drawing_folder.find("second").part(kind).path.stat().st_size
     made = found.part("dvae").network()

@@ -80,7 +80,11 @@ def test_a_run_tells_what_it_learned_from(run: Path) -> None:
 def test_the_bundled_models_tell_it_and_have_indexes() -> None:
     from luoxia.weights.catalogue import bundled
 
-    for name, author in (("avatars-64", "Pablo Stanley"), ("faces-64", "David Beniaguev")):
+    for name, author in (
+        ("avatars-64", "Pablo Stanley"),
+        ("faces-64", "David Beniaguev"),
+        ("icons-64", "Microsoft Corporation"),
+    ):
         used = learned(bundled() / name)[1][0]
         assert author in used.author
         assert used.licence

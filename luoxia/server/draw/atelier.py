@@ -153,10 +153,10 @@ class Atelier:
         """Words for the styles that the model's captions name, by their ids."""
         from luoxia.data.icon_packages import STYLES
 
-        facts = self.told(model).facts
-        named = facts.get("styles")
+        told = self.told(model)
+        named = told.facts.get("styles")
         if named is None:
-            named = list(STYLES) if str(facts.get("data", "")).startswith("icons") else []
+            named = STYLES if any(str(used.get("name")).startswith("icons") for used in told.data) else ()
         return {name: STYLES[name] for name in named if name in STYLES}
 
 

@@ -79,18 +79,3 @@ class PatchLoss:
         value = HINGE.discriminator(real, fake)
         notes = {"loss_d": value, "logit_real": real.mean(), "logit_fake": fake.mean()}
         return Loss(value, {k: v.detach() for k, v in notes.items()})
-
-
-@dataclass(frozen=True)
-class Late:
-    """``loss`` from step ``begins`` of the ``clock`` on; before it nothing, of which ``judge`` has a gradient of 0."""
-
-    loss: Callable[[Draw], Loss]
-    judge: Callable[[Tensor], Tensor]
-    clock: Callable[[], int]
-    begins: int
-
-    def __call__(self, draw: Draw) -> Loss:
-        if self.clock() < self.begins:
-            return Loss(0 * self.judge(draw.images[:1]).sum(), {})
-        return self.loss(draw)

@@ -104,13 +104,12 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         autoencode,
         LogitLaplace() if config.outputs == 2 else L1L2(),
         dvae.mean,
-        perceptual(settings.perceptual, settings.perceptual_side),
+        perceptual(settings.perceptual_side) if settings.perceptual else None,
         settings.perceptual,
         game,
     )
     modules: dict[str, torch.nn.Module] = {"dvae": dvae}
-    after = None if settings.adversarial else clock.advance
-    phases = [Phase("dvae", dvae, optimizer, loss, after=after, partial=given is not None)]
+    phases = [Phase("dvae", dvae, optimizer, loss, after=clock.advance, partial=given is not None)]
     if settings.adversarial or config.quantiser == "gumbel":
         modules["clock"] = clock  # a resumed run goes on from its step
     if settings.adversarial:
@@ -119,7 +118,7 @@ def build(settings: DVAESettings, images: ImageSet, seed: int) -> Training:
         def played(draw: Draw) -> tuple[Tensor, Tensor]:
             return draw.images, dvae.decode_ids(dvae.encode_ids(draw.images))
 
-        phases += judging(settings, judge, clock, played, lambda draw: draw)
+        phases += judging(settings, judge, played, lambda draw: draw)
     shown = Reconstructions(
         images, seed, lambda model, x: _again(cast(DiscreteVAE, model), x), "dvae", config.codes
     )
@@ -200,10 +199,8 @@ def _again(model: DiscreteVAE, x: Tensor) -> tuple[Tensor, Tensor | None]:
     return model.decode_ids(codes), codes
 
 
-def perceptual(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The distance that a network sees of pictures at ``side``, (B,), where it has any ``weight``."""
-    if not weight:
-        return None
+def perceptual(side: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """The distance that a network sees of pictures at ``side``, (B,)."""
     seen = functools.cache(lambda device: Perceptual(device, STAGES, side))
     seen(torch.device("cpu"))  # raises here where the network is not on this machine
 

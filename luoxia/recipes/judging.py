@@ -10,7 +10,7 @@ from torch import Tensor
 
 from luoxia.models.patch_discriminator import PatchDiscriminator
 from luoxia.objectives.adversarial import R1
-from luoxia.objectives.patch_game import Adversary, Clock, Late, PatchLoss
+from luoxia.objectives.patch_game import Adversary, Clock, PatchLoss
 from luoxia.objectives.phase import Draw, Loss, Phase
 
 
@@ -44,12 +44,10 @@ def adversary(
 def judging(
     settings: Judged,
     judge: PatchDiscriminator,
-    clock: Clock,
     played: Callable[[Draw], tuple[Tensor, Tensor]],
     real: Callable[[Draw], Draw],
 ) -> list[Phase]:
-    """``played`` gives of a batch what is real and what was made of it, ``real`` a batch of the former alone. The last
-    phase moves the clock, so that all of a step see the same time."""
+    """``played`` gives of a batch what is real and what was made of it, ``real`` a batch of the former alone."""
     optimizer = torch.optim.Adam(judge.parameters(), settings.learning_rate / 2, (0.5, 0.99))
     begins, every = settings.adversarial_from, max(1, settings.r1_every)
     phases = []
@@ -68,7 +66,5 @@ def judging(
             # Biases have no part in a slope; processes that share gradients want one for each weight.
             return Loss(loss.value + 0 * judge(seen.images[:1]).sum(), loss.notes)
 
-        late = Late(smooth, judge, clock, begins)
-        phases.append(Phase("r1", judge, optimizer, late, interval=every))
-    game = Late(PatchLoss(played, judge), judge, clock, begins)
-    return [*phases, Phase("d", judge, optimizer, game, after=clock.advance)]
+        phases.append(Phase("r1", judge, optimizer, smooth, interval=every, begins=begins))
+    return [*phases, Phase("d", judge, optimizer, PatchLoss(played, judge), begins=begins)]

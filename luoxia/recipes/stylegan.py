@@ -191,8 +191,7 @@ def _lessons(
 ) -> list[Phase]:
     """``game`` after the generator's and the encoder's lessons as an autoencoder, which go on within its first phase."""
     both = torch.nn.ModuleList([generator, encoder])
-    distance = perceptual(SEEN, min(generator.config.size, MOST))
-    assert distance is not None
+    distance = perceptual(min(generator.config.size, MOST))
     loss = StyleDecoding(encoder, styles.mapping, generator.synthesis, distance, SEEN, BETA)
     moving = [p for p in both.parameters() if p.requires_grad]
     alone = Phase("decode", both, torch.optim.Adam(moving, settings.learning_rate, (0.5, 0.99)), loss)

@@ -88,13 +88,13 @@ def build(settings: UpscalerSettings, images: ImageSet, seed: int) -> Training:
     loss = UpscaleLoss(
         pair,
         lambda x: upscaler(x),
-        perceptual(settings.perceptual, min(images.size, settings.crop * settings.scale)),
+        perceptual(min(images.size, settings.crop * settings.scale)) if settings.perceptual else None,
         settings.perceptual,
         adversary(settings, judge, clock),
     )
     optimizer = torch.optim.Adam(upscaler.parameters(), settings.learning_rate, (0.9, 0.99))
     modules: dict[str, nn.Module] = {"upscaler": upscaler}
-    phases = [Phase("upscaler", upscaler, optimizer, loss)]
+    phases = [Phase("upscaler", upscaler, optimizer, loss, after=clock.advance)]
     if settings.adversarial:
         modules |= {"discriminator": judge, "clock": clock}
 
@@ -105,7 +105,7 @@ def build(settings: UpscalerSettings, images: ImageSet, seed: int) -> Training:
         def real(draw: Draw) -> Draw:
             return dataclasses.replace(draw, images=pair(draw)[0])
 
-        phases += judging(settings, judge, clock, played, real)
+        phases += judging(settings, judge, played, real)
     shown = Reconstructions(images, seed, _again(degrade, seed), "upscaler")
     return Training(
         modules,

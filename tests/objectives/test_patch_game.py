@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from luoxia.objectives.patch_game import Adversary, Clock, Late, PatchLoss
-from luoxia.objectives.phase import Draw, Loss
+from luoxia.objectives.patch_game import Adversary, Clock, PatchLoss
+from luoxia.objectives.phase import Draw
 
 
 def drawn(images: torch.Tensor) -> Draw:
@@ -35,21 +35,6 @@ def test_an_adaptive_adversary_pulls_as_hard_as_the_rest():
     value = adversary(at=50, last=lambda: weight, weight=1.0)(made, rest)
     (slope,) = torch.autograd.grad(value, weight)
     assert float(slope) == pytest.approx(-30, rel=1e-3)
-
-
-def test_a_late_loss_waits_for_the_clock_and_leaves_gradients_of_zero():
-    judge = nn.Linear(3, 1)
-    clock = Clock()
-    late = Late(lambda _: Loss(judge.weight.sum(), {"x": torch.ones(())}), judge, clock, 2)
-    seen = []
-    for _ in range(4):
-        judge.zero_grad(set_to_none=True)
-        loss = late(drawn(torch.ones(2, 3)))
-        loss.value.backward()
-        assert judge.weight.grad is not None
-        seen.append((float(judge.weight.grad.sum()), bool(loss.notes)))
-        clock.advance()
-    assert seen == [(0, False), (0, False), (3, True), (3, True)]
 
 
 def test_patches_are_judged_by_the_hinge():

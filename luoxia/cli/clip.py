@@ -92,8 +92,11 @@ def score(
     seen = sight.of_pictures(sight.pixels(image)[None])
     shares, near = sight.probabilities(seen, vectors)[0], (vectors @ seen[0])
     order = sorted(range(len(words)), key=lambda i: -near[i])
-    rows = [(f"{shares[i]:.1%}", f"{near[i]:.3f}", words[i]) for i in order]
-    print_table([(say("probability", "概率"), say("cosine", "余弦"), say("text", "文字")), *rows])
+    rows = [(say("probability", "概率"), say("cosine", "余弦"), say("text", "文字"))]
+    rows += [(f"{shares[i]:.1%}", f"{near[i]:.3f}", words[i]) for i in order]
+    print_table(
+        rows if len(words) > 1 else [row[1:] for row in rows]
+    )  # a text alone has all of the probability
 
 
 @app.command(help=say("Tell for each picture which of some words fits.", "判断每张图片最符合哪个词。"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from typer import Argument, Option
 from luoxia.cli import options, text_evaluation
 from luoxia.cli.evaluation_options import TextOptions
 from luoxia.cli.shared import unfolded
-from luoxia.cli.words import print_table, say, tell
+from luoxia.cli.words import print_table, say, tell, tenths
 
 
 @unfolded
@@ -78,14 +77,7 @@ def evaluate(
     device: options.Device = None,
     threads: options.Threads = None,
 ) -> None:
-    heard: dict[str, int] = {}
-
-    def note(what: str, done: int, total: int) -> None:
-        tenth = 10 * done // total
-        if tenth > heard.get(what, 0):
-            heard[what] = tenth
-            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
-
+    note = tenths()
     if text.on is not None or text_evaluation.writes(source):
         text_evaluation.run(
             source, text, note, samples=samples, seed=seed, out=out, device=device, threads=threads

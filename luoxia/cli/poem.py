@@ -12,8 +12,9 @@ from typer.core import TyperGroup
 
 from luoxia.cli import options
 from luoxia.cli.door import admit, check_text, leave_later, leave_text
-from luoxia.cli.words import print_table, say, tell
+from luoxia.cli.words import print_table, say, tell, tenths
 from luoxia.core.errors import UserError
+from luoxia.core.language import Text
 
 if TYPE_CHECKING:
     from luoxia.data.verse.originals import Original
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from luoxia.generate.verse_order import Verse
 
 MODEL, NEW, FAULTY = "verse-zh", "new", 1
+ASKED = {
+    "no theme": Text("no theme", "不给主题"),
+    "the theme, one draft": Text("the theme, one draft", "主题，一稿"),
+    "the theme, guided": Text("the theme, guided", "主题，加引导"),
+    "the theme, by default": Text("the theme, by default", "主题，默认"),
+}
 
 
 class WishesFirst(TyperGroup):
@@ -307,14 +314,14 @@ def measure(
     known = poems_.get()
     lines = loaded.lines or LineIndex.of(known.lines)
     loaded.lines = lines
-    found = verse_evaluation.validity(loaded, lines, count, seed)
+    found = verse_evaluation.validity(loaded, lines, count, seed, tenths())
     themes = verse_evaluation.unseen(known)
     vectors = verse_evaluation.judge_vectors(loaded, known.others)
-    heard = verse_evaluation.adherence(loaded, themes, vectors, each, seed)
+    heard = verse_evaluation.adherence(loaded, themes, vectors, each, seed, tenths())
     rates = [
         (
             row.form,
-            say("held", "约束") if row.held else say("free", "自由"),
+            say(f"held to {row.book}", f"按{row.book}约束") if row.held else say("free", "自由"),
             *(f"{x:.1%}" for x in (row.shape, row.rhyme, row.tones, row.fresh, row.whole)),
         )
         for row in found
@@ -337,7 +344,7 @@ def measure(
         [
             head,
             *(
-                (row.asked, f"{row.present:.1%}", f"{row.similarity:.3f}", f"{row.found:.1%}")
+                (str(ASKED[row.asked]), f"{row.present:.1%}", f"{row.similarity:.3f}", f"{row.found:.1%}")
                 for row in heard
             ),
         ]

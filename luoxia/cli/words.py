@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from typer.exceptions import TyperException
 
@@ -47,3 +48,16 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
     for row in rows:
         cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
         print("  ".join(cells).rstrip())
+
+
+def tenths() -> Callable[[str, int, int], None]:
+    """Says on stderr of each thing that is worked on when another tenth of it is done."""
+    heard: dict[str, int] = {}
+
+    def note(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // total
+        if tenth > heard.get(what, 0):
+            heard[what] = tenth
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+
+    return note

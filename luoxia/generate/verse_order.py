@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luoxia.core.errors import UserError
+from luoxia.core.ranges import check_number
 from luoxia.data.verse import sounds
 from luoxia.data.verse.forms import Form, form
 from luoxia.data.verse.lexicon import is_character, simplified
@@ -49,12 +50,7 @@ class Wish:
             ("top_p", 0.01, 1),
             ("guidance", 0, 10),
         ):
-            value = getattr(self, name)
-            kind = int if name in ("n", "candidates") else int | float
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                raise UserError(
-                    f"{name} is {value}; give {low} to {high}", f"{name} 为 {value}；请给 {low} 到 {high}"
-                )
+            check_number(name, getattr(self, name), low, high, whole=name in ("n", "candidates"))
         _check_length("acrostic", self.acrostic)
         if self.rhyme_class:
             sounds.find_rhyme(self.book, self.rhyme_class)

@@ -38,9 +38,10 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of ``poems`` in [0, 1]. ``whole``: all of it at once."""
+    """Shares of ``poems`` in [0, 1], judged by ``book``, which they were ``held`` to or not. ``whole``: all of it at once."""
 
     form: str
+    book: str
     held: bool
     poems: int
     shape: float
@@ -85,7 +86,7 @@ def rates(
         kept = [shape] + [shape and verdict is not None and verdict.free_of(k) for k in ("rhyme", "tones")]
         fresh = lines is None or not any(line in lines for line in poem)
         found.append([*kept, fresh, all(kept) and fresh])
-    return Rates(form.id, held, len(poems), *(float(x) for x in np.mean(found, 0)))
+    return Rates(form.id, book, held, len(poems), *(float(x) for x in np.mean(found, 0)))
 
 
 def validity(

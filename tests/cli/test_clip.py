@@ -51,6 +51,8 @@ def test_texts_are_ranked_by_how_they_fit(run) -> None:
     shares = [float(row.split("%")[0]) for row in rows[1:]]
     assert sum(shares) == pytest.approx(100, abs=0.2)
     assert shares[0] > 60
+    alone = run("clip", "score", "squares/green-1.png", RED, "--model", "tiny").out.splitlines()
+    assert alone[0].split() == ["cosine", "text"]
 
 
 def test_pictures_are_put_into_classes(run) -> None:

@@ -110,6 +110,7 @@ def test_what_holds_and_what_a_theme_does_is_measured() -> None:
     rows = verse_evaluation.validity(model, model.lines, 2, 0)
     free = [row for row in rows if not row.held]
     held = [row for row in rows if row.held]
+    assert [row.book for row in held] == ["平水韵", "新韵"] * 4
     assert [row.form for row in free] == ["五绝", "七绝", "五律", "七律"]
     assert all(row.whole == 0 for row in free)
     assert all((row.shape, row.rhyme, row.tones, row.fresh, row.whole) == (1, 1, 1, 1, 1) for row in held)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from luoxia.models.fitted_prior import FittedPrior
 from luoxia.nn.modulated import Kept, modulated_conv2d
 from luoxia.nn.resample import upsample
 
@@ -27,7 +28,8 @@ SIZES = tuple(2**i for i in range(3, 11))  # pixels
 class StyleGANConfig:
     """``size`` H = W, a power of two from 8 to 1024. A resolution r has min(``channel_base`` / r, ``channel_max``)
     channels. ``classes`` K: the mapping is told a class. ``output`` "skip" adds up the pictures of all resolutions,
-    "orig" takes that of the last. ``clamp`` bounds activations (0: not), as half precision of small range needs."""
+    "orig" takes that of the last. ``clamp`` bounds activations (0: not), as half precision of small range needs. ``fitted``:
+    z is drawn from a prior that followed an encoder, :class:`luoxia.models.fitted_prior.FittedPrior`."""
 
     size: int = 64
     channels: int = 3
@@ -41,6 +43,7 @@ class StyleGANConfig:
     output: str = "skip"
     clamp: float = 0.0
     w_avg_beta: float = 0.998
+    fitted: bool = False
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
@@ -114,7 +117,7 @@ class Mapping(nn.Module):
     """z (B, z_dim) standard normal, and a class where there are any, to w (B, num_ws, w_dim).
 
     ``num_ws`` 0 gives (B, w_dim). ``w_avg`` follows the mean of w while training. z_dim 0 maps the class alone, as
-    the discriminator does.
+    the discriminator does. Where it is ``fitted``, the standard normal z becomes one of its class's prior first.
     """
 
     w_avg: Tensor
@@ -129,8 +132,10 @@ class Mapping(nn.Module):
         layers: int,
         rate: float,
         beta: float = 0.998,
+        fitted: bool = False,
     ) -> None:
         super().__init__()
+        self.prior = FittedPrior(z_dim, classes) if fitted else None
         self.z_dim, self.classes, self.w_dim, self.num_ws = z_dim, classes, w_dim, num_ws
         self.layers, self.beta = layers, beta
         self.embed = Dense(classes, w_dim) if classes else None
@@ -147,12 +152,21 @@ class Mapping(nn.Module):
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         update_w_avg: bool = False,
+        encoded: bool = False,
     ) -> Tensor:
-        """``truncation_psi`` draws w towards ``w_avg``, for the first ``truncation_cutoff`` styles (all by default)."""
+        """``truncation_psi`` draws w towards ``w_avg``, for the first ``truncation_cutoff`` styles (all by default).
+        ``encoded``: z is an encoder's, which a fitted prior follows with ``update_w_avg``."""
+        told = None
+        if self.embed is not None:
+            told = one_hot(c, self.classes, len(z) if z is not None else len(cast(Tensor, c)))
+        if self.prior is not None and z is not None:
+            if not encoded:
+                z = self.prior(z.float(), told)
+            elif update_w_avg:
+                self.prior.follow(z.detach(), told)
         parts = [normalised(z.float())] if z is not None and self.z_dim else []
         if self.embed is not None:
-            count = len(z) if z is not None else len(cast(Tensor, c))
-            parts.append(normalised(self.embed(one_hot(c, self.classes, count))))
+            parts.append(normalised(self.embed(cast(Tensor, told))))
         x = torch.cat(parts, 1)
         for i in range(self.layers):
             x = self.get_submodule(f"fc{i}")(x)
@@ -283,7 +297,7 @@ class StyleGenerator(nn.Module):
 
     synthesis: Any
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, fitted: bool = False) -> None:
         super().__init__()
         self.config = config
         self.mapping = Mapping(
@@ -294,6 +308,7 @@ class StyleGenerator(nn.Module):
             layers=config.mapping_layers,
             rate=config.mapping_rate,
             beta=config.w_avg_beta,
+            fitted=fitted,
         )
         # Under their published names, for programs that were written for those models.
         self.z_dim, self.c_dim, self.w_dim = config.z_dim, config.classes, config.w_dim
@@ -319,5 +334,5 @@ class StyleGAN(StyleGenerator):
     synthesis: Synthesis
 
     def __init__(self, config: StyleGANConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, fitted=config.fitted)
         self.synthesis = Synthesis(config)

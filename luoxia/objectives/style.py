@@ -23,7 +23,9 @@ Augmented = Callable[[Tensor, torch.Generator], Tensor]  # pictures, and what to
 class Map(Protocol):
     """z (B, D) and classes to styles w (B, L, W)."""
 
-    def __call__(self, z: Tensor, c: Tensor | None = None, *, update_w_avg: bool = False) -> Tensor: ...
+    def __call__(
+        self, z: Tensor, c: Tensor | None = None, *, update_w_avg: bool = False, encoded: bool = False
+    ) -> Tensor: ...
 
 
 class Synthesise(Protocol):
@@ -130,7 +132,7 @@ class StyleDecoding:
     def __call__(self, draw: Draw) -> Loss:
         mu, logvar = self.encode(draw.images)
         z = reparameterise(mu, logvar, draw.noise(*mu.shape))
-        ws = self.mapping(z, draw.labels, update_w_avg=True)
+        ws = self.mapping(z, draw.labels, update_w_avg=True, encoded=True)
         made = self.synthesise(ws, generator=draw.generator).float()
         notes = {
             "absolute": (made - draw.images).abs().mean(),

@@ -51,7 +51,7 @@ class StyleGANSettings(Settings):
     strength of each layer's noise stays what it is, 0 in a new network, as flat drawings want it. ``conditional`` networks are
     told the classes by and by over ``transition`` images that a process sees (0: from the start). The game begins after
     ``autoencode`` images, through which the generator learns as an autoencoder's decoder; such lessons go on beside the
-    game with weight ``decoding``."""
+    game with weight ``decoding``. ``fitted``: z is drawn as the encoder of these lessons speaks of pictures of a class."""
 
     steps: int = 20_000
     batch_size: int = 32
@@ -77,6 +77,7 @@ class StyleGANSettings(Settings):
     transition: int = 120_000
     autoencode: int = 0
     decoding: float = 20.0
+    fitted: bool = False
 
 
 def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def settings_of(network: StyleGANConfig | StyleGAN3Config) -> dict[str, Any]:
         "channel_max": network.channel_max,
         "conditional": bool(network.classes),
         "transition": 0,
+        "fitted": network.fitted,
     }
 
 
@@ -119,7 +121,7 @@ def build(settings: StyleGANSettings, images: ImageSet, seed: int) -> Training:
         "channel_max": settings.channel_max,
         "mapping_layers": settings.mapping_layers,
     }
-    config = StyleGANConfig(z_dim=settings.latent, w_dim=settings.latent, **shared)
+    config = StyleGANConfig(z_dim=settings.latent, w_dim=settings.latent, fitted=settings.fitted, **shared)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator, discriminator = StyleGAN(config), StyleDiscriminator(DiscriminatorConfig(**shared))

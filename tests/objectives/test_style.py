@@ -25,7 +25,7 @@ def draw(count=4, seed=0, dtype=torch.float32):
     return Draw(images, None, generator)
 
 
-def mapping(z, c=None, *, update_w_avg=False):
+def mapping(z, c=None, *, update_w_avg=False, encoded=False):
     return z[:, None].expand(-1, 3, -1)
 
 
@@ -104,7 +104,7 @@ def test_even_paths_are_not_punished_once_their_length_is_known():
     penalty = PathLength(Styles(mapping, 16, 0.0), synthesise, weight=2.0, interval=4)
     weight = torch.ones(1, requires_grad=True)
 
-    def scaled(z, c=None, *, update_w_avg=False):
+    def scaled(z, c=None, *, update_w_avg=False, encoded=False):
         return (z * weight)[:, None].expand(-1, 3, -1)
 
     penalty._calls = Styles(scaled, 16, 0.0), synthesise
@@ -125,7 +125,7 @@ def test_decoding_weighs_what_was_lost_against_what_was_told():
 
     loss = StyleDecoding(
         encode,
-        lambda z, c=None, *, update_w_avg=False: z[:, None],
+        lambda z, c=None, *, update_w_avg=False, encoded=False: z[:, None],
         lambda ws, *, generator=None: ws[:, 0, :, None, None].expand(-1, -1, 2, 2),
         lambda made, images: (made - images).square().sum((1, 2, 3)),
         seen=0.25,

@@ -120,7 +120,7 @@ def test_kinds_of_augmentation_train(name: str, has: bool) -> None:
     assert ("p" in work.training.modules["augment"].state_dict()) is has
 
 
-def far(weight: float, side: int) -> Callable[[Tensor, Tensor], Tensor]:
+def far(side: int) -> Callable[[Tensor, Tensor], Tensor]:
     """In the place of what a network sees, which is not on every machine."""
     return lambda made, images: (made - images).abs().mean((1, 2, 3))
 
@@ -151,7 +151,7 @@ def test_the_generator_decodes_before_the_game_begins(monkeypatch: pytest.Monkey
 
 def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stylegan, "perceptual", far)
-    changes = {"autoencode": "16", "steps": "3", "log_every": "1", "checkpoint_every": "3"}
+    changes = {"autoencode": "16", "fitted": "true", "steps": "3", "log_every": "1", "checkpoint_every": "3"}
     whole, parts, stop = begin("runs/whole", **changes), begin("runs/parts", **changes), Stop()
     assert whole.train()
     parts.train(show=lambda report: setattr(stop, "asked", True), stop=stop)
@@ -165,8 +165,11 @@ def test_a_run_goes_on_from_amid_its_autoencoding(monkeypatch: pytest.MonkeyPatc
 
 def test_an_encoder_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stylegan, "perceptual", far)
-    live = kept("first", autoencode="16")
+    live = kept("first", autoencode="16", fitted="true")
+    assert live["generator.mapping.prior.mean"].abs().max() > 0
     work = begin("runs/second", "first", batch_size="8", autoencode="8")
+    prior = work.training.modules["generator"].state_dict()["mapping.prior.covariance"]
+    assert torch.allclose(prior, live["generator.mapping.prior.covariance"], rtol=1e-3, atol=1e-4)
     for k, v in work.training.modules["encoder"].state_dict().items():
         assert torch.allclose(v, live[f"encoder.{k}"], rtol=1e-3, atol=1e-4), k
     assert "encoder" not in begin("runs/third", "first", batch_size="8").training.modules

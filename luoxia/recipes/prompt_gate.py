@@ -2,7 +2,7 @@
 
     python -m luoxia.recipes.prompt_gate weights/prompt-gate
 
-brings two dictionaries (25 MB), takes about five minutes of one core, and writes ``model.safetensors`` (290 kB) with
+brings two dictionaries (25 MB), takes about ten minutes of one core, and writes ``model.safetensors`` (2.2 MB) with
 ``scores.json`` beside it: precision and recall of each class, pooled over four folds of which each was held out once,
 and the share of plain prompts that would have been refused. What is written has learned from all folds.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,32 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from luoxia.core.language import LANGUAGES
-from luoxia.data import prompt_examples
+from luoxia.data import prompt_examples, wordnet
 from luoxia.data.prompt_examples import Prompts, in_fold
 from luoxia.provenance.policy import THRESHOLDS
-from luoxia.provenance.prompt_judge import AROUND, CLASSES, HIDDEN, WIDTH, WINDOWS, PromptJudge
+from luoxia.provenance.prompt_judge import (
+    AROUND,
+    CLASSES,
+    HIDDEN,
+    WIDTH,
+    WINDOWS,
+    PromptJudge,
+    judge_of,
+    windows,
+)
 from luoxia.provenance.prompt_text import BUCKETS, features, plain, tokens
 from luoxia.weights.fetch import fetch
 
 SEED, FOLDS = 7, 4
-OF_CLASS, OF_PLAIN, DEFINED, NOISE = 1_200, 16_000, 20_000, 2_000  # examples of a language
-MEASURED = 20  # fillings of each held-out template
-EPOCHS, BATCH, RATE, DECAY, DROPPED, MISSING = 4, 256, 5e-3, 1e-2, 0.3, 0.1
-TRADITIONAL = 0.15  # of the Chinese examples
+OF_TEMPLATE = 24  # examples of each harmful template; twice as many of minors, which no policy turns off
+OF_PLAIN, DEFINED, NOISE = 18_000, 40_000, 2_000  # examples of a language
+MEASURED = 10  # fillings of each held-out template
+EPOCHS, BATCH, RATE, DECAY, DROPPED, MISSING = 3, 256, 5e-3, 1e-2, 0.3, 0.1
+CALIBRATED, REFUSED = 2_500, 0.003  # texts of a language, share of each class
+LONG = 40  # definitions of such a text
 NEW, KNOWN = "sentences and words not learned from", "sentences not learned from"
+Defined = dict[str, list[str]]
+Characters = dict[int, int]  # simplified ones by traditional ones
 Measured = dict[str, dict[str, np.ndarray]]
 
 
@@ -59,23 +72,16 @@ class Network(nn.Module):
     def forward(self, buckets: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
         """Buckets (N,), where each token's begin (T,), tokens of each example (B,), to logits (B, classes)."""
         x = F.embedding_bag(buckets, self.vectors, starts, mode="mean")  # (T, WIDTH)
+        example = torch.repeat_interleave(torch.arange(len(lengths)), lengths)  # (T,)
         if self.training:  # a word is missing now and then: the sentence has to tell
             x = x * (torch.rand(len(x), 1) > MISSING)
         # All examples in one row, with nothing between them for as far as a token sees.
-        example = torch.repeat_interleave(torch.arange(len(lengths)), lengths)  # (T,)
         place = torch.arange(len(x)) + AROUND // 2 * (example + 1)
         row = x.new_zeros(len(x) + AROUND // 2 * (len(lengths) + 1), WIDTH).index_copy(0, place, x)
         near = row.unfold(0, AROUND, 1)[place - AROUND // 2]  # (T, WIDTH, AROUND)
         h = F.relu(self.seen(near.transpose(1, 2).flatten(1)))
         most = h.new_zeros(len(lengths), HIDDEN).scatter_reduce(0, example[:, None].expand_as(h), h, "amax")
         return self.classes(F.dropout(most, DROPPED, self.training))
-
-    def judge(self) -> PromptJudge:
-        """As it is written: vectors in 8 bits."""
-        told = self.tensors()
-        vectors = told["vectors"].float() * told["scale"]
-        rest = (told[name] for name in ("seen.weight", "seen.bias", "classes.weight", "classes.bias"))
-        return PromptJudge(vectors.numpy(), *(part.numpy() for part in rest))
 
     def tensors(self) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -84,11 +90,10 @@ class Network(nn.Module):
         return kept | {name: p.detach() for name, p in self.named_parameters() if name != "vectors"}
 
 
-def examples(prompts: Prompts, defined: dict[str, list[str]], random: np.random.Generator) -> list[Example]:
-    """What is learned from: each class as often as any other, alone or beside plain sentences."""
-    from opencc import OpenCC
-
-    traditional = OpenCC("s2t")
+def examples(
+    prompts: Prompts, defined: Defined, simplified: Characters, random: np.random.Generator
+) -> list[Example]:
+    """What is learned from: harmful templates as often as each other, alone or beside plain sentences."""
     found = []
     for language in LANGUAGES:
         templates = [t for t in prompts.templates if t.language == language]
@@ -97,23 +102,17 @@ def examples(prompts: Prompts, defined: dict[str, list[str]], random: np.random.
         def plainly(those=harmless, tongue=language) -> str:
             return prompt_examples.faced(prompts.drawn(_one(those, random), random), tongue, random)
 
-        told = [(prompt_examples.noise(random), ()) for _ in range(NOISE)]
+        told: list[tuple[str, tuple[str, ...]]] = [(prompt_examples.noise(random), ()) for _ in range(NOISE)]
         for i in range(DEFINED):
-            text, other = _one(defined[language], random), _one(defined[language], random)
-            text = (
-                text
-                if i % 3 == 0
-                else f"{text}. {other}"
-                if i % 3 == 1
-                else prompt_examples.piece(text, random)
-            )
+            several = [_one(defined[language], random) for _ in range((1, 1, 2, 5)[i % 4])]
+            if i % 4 == 3:  # formulas in prose
+                several.insert(1, prompt_examples.noise(random))
+            text = prompt_examples.piece(several[0], random) if i % 4 == 0 else ". ".join(several)
             told.append((text, ()))
         for i in range(OF_PLAIN):
             told.append((plainly() if i % 3 else f"{plainly()}. {plainly()}", ()))
-        for name in CLASSES:
-            those = [t for t in templates if name in t.labels]
-            for _ in range(OF_CLASS):
-                template = _one(those, random)
+        for template in (t for t in templates if t.labels):
+            for _ in range(OF_TEMPLATE * (2 if "minors" in template.labels else 1)):
                 text = prompt_examples.faced(prompts.drawn(template, random), language, random)
                 beside = random.integers(6)
                 text = (
@@ -121,9 +120,7 @@ def examples(prompts: Prompts, defined: dict[str, list[str]], random: np.random.
                 )
                 told.append((text, template.labels))
         for text, labels in told:
-            if language == "zh" and random.random() < TRADITIONAL:
-                text = traditional.convert(text)
-            example = _example(str(text), labels)
+            example = _example(str(text), labels, simplified)
             if len(example.starts):
                 found.append(example)
     return found
@@ -133,9 +130,9 @@ def _one(those: Sequence[Any], random: np.random.Generator) -> Any:
     return those[int(random.integers(len(those)))]
 
 
-def _example(text: str, labels: Sequence[str]) -> Example:
-    buckets, starts = features(tokens(plain(text))[: WINDOWS[0]])
-    return Example(buckets, starts, np.array([name in labels for name in CLASSES], np.float32))
+def _example(text: str, labels: Sequence[str], simplified: Characters) -> Example:
+    found = tokens(plain(text).translate(simplified))[: WINDOWS[0]]
+    return Example(*features(found), np.array([name in labels for name in CLASSES], np.float32))
 
 
 def trained(learned: list[Example], seed: int) -> Network:
@@ -205,19 +202,56 @@ def scores(parts: list[Measured]) -> dict[str, Any]:
     return found
 
 
+def simplified() -> Characters:
+    """Each traditional character's simplified one."""
+    from opencc import OpenCC
+
+    convert = OpenCC("t2s").convert
+    told = ((c, convert(chr(c))) for c in range(0x3400, 0xA000))
+    return {c: ord(other) for c, other in told if len(other) == 1 and c != ord(other) < 1 << 16}
+
+
+def learned(prompts: Prompts, defined: Defined, characters: Characters, seed: int) -> dict[str, Tensor]:
+    """The tensors of a judge that has learned from these prompts, with thresholds set."""
+    random = np.random.default_rng(seed)
+    told = trained(examples(prompts, defined, characters, random), SEED).tensors()
+    told["simplified"] = torch.tensor([list(characters), list(characters.values())], dtype=torch.uint16)
+    told["looks"] = torch.zeros(len(LANGUAGES), len(CLASSES))
+    told["looks"] = torch.stack([needless(_judge(told), defined[one], random) for one in LANGUAGES])
+    return told
+
+
+def needless(judge: PromptJudge, defined: list[str], random: np.random.Generator) -> Tensor:
+    """k (classes,) of which k log n is to be taken off the logit of a text of n windows, so that of long plain prose REFUSED
+    at most is refused."""
+    texts = [". ".join(_one(defined, random) for _ in range(LONG)) for _ in range(CALIBRATED)]
+    told = np.array([list(judge.judge(text).values()) for text in texts]).clip(1e-9, 1 - 1e-9)
+    wanted = np.array([THRESHOLDS[name] for name in CLASSES])
+    over = np.log(told / (1 - told)) - np.log(wanted / (1 - wanted))
+    looks = [len(windows(len(tokens(plain(text))))) for text in texts]
+    return torch.from_numpy(
+        np.quantile(over / np.log(looks)[:, None], 1 - REFUSED, axis=0).clip(0).astype(np.float32)
+    )
+
+
+def _judge(told: dict[str, Tensor]) -> PromptJudge:
+    return judge_of({name: tensor.numpy() for name, tensor in told.items()})
+
+
 def main(out: Path) -> None:
     torch.set_num_threads(1)
-    wordnet, idioms = map(fetch, prompt_examples.WORDNET), fetch(prompt_examples.IDIOMS)
-    defined, prompts = prompt_examples.definitions(wordnet, idioms), prompt_examples.written()
+    dictionaries, idioms = [fetch(entry) for entry in wordnet.FILES], fetch(prompt_examples.IDIOMS)
+    defined, written = prompt_examples.definitions(dictionaries, idioms), prompt_examples.written()
+    prompts = replace(written, added=prompt_examples.added(dictionaries[0]))
+    characters = simplified()
     out.mkdir(parents=True, exist_ok=True)
-    whole = trained(examples(prompts, defined, np.random.default_rng(SEED)), SEED)
-    save_file(whole.tensors(), out / "model.safetensors")
+    save_file(learned(prompts, defined, characters, SEED), out / "model.safetensors")
     told: dict[str, list[Measured]] = {NEW: [], KNOWN: []}
     for fold in range(FOLDS):
         held = in_fold(fold, FOLDS)
+        seen, unseen = prompts.fold(lambda t, held=held: not held(t)), written.fold(held)
+        judge = _judge(learned(seen, defined, characters, SEED + fold))
         random = np.random.default_rng(SEED + fold)
-        seen, unseen = prompts.fold(lambda t, held=held: not held(t)), prompts.fold(held)
-        judge = trained(examples(seen, defined, random), SEED).judge()
         told[NEW].append(measured(judge, unseen, random))
         told[KNOWN].append(measured(judge, Prompts(unseen.templates, seen.words), random))
         print(json.dumps({name: scores(parts[-1:]) for name, parts in told.items()}), file=sys.stderr)

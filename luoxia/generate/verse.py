@@ -250,11 +250,13 @@ class _Writing:
         in another one, gets another end."""
         if not np.isfinite(p).all():
             return -1
-        within = np.cumsum(p) - p < self.order.top_p
-        p, lines = np.where(within, p, 0), self.model.lines
-        before = self.written[row]
+        left, lines = p.copy(), self.model.lines
+        left[np.cumsum(p) - p >= self.order.top_p] = 0
+        before, tried = self.written[row], np.zeros(len(p), bool)
         for _ in range(TRIES):
-            mass = np.cumsum(p)
+            if left.sum() <= 0:  # what is likely ends old lines alone, so the others come into question
+                left = np.where(tried, 0, p)
+            mass = np.cumsum(left)
             if mass[-1] <= 0:
                 return -1
             at = min(
@@ -263,8 +265,7 @@ class _Writing:
             line = before[-1] + self.model.tokenizer.characters[ids[at]]
             if not ended or (line not in before and (lines is None or line not in lines)):
                 return at
-            p = p.copy()
-            p[at] = 0
+            left[at], tried[at] = 0, True
         return -1
 
 

@@ -3,8 +3,8 @@
 luoxia data get verse
 luoxia train verse --data verse
 
-6.7 M weights; a step of 128 poems takes one core about a second, the whole training of ten times through the poems four
-hours. Learns more from more steps.
+6.7 M weights; a step of 128 poems takes one core a little more than a second, the whole training of five times through the
+poems two hours and a half. Held-out poems get no likelier from the fourth time on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from luoxia.weights.verse_folder import FAMILY
 class VerseSettings(Settings):
     """``batch_size`` in poems; ``inner`` is the width inside the MLPs, ``decay`` the weight decay of matrices."""
 
-    steps: int = 14_000
+    steps: int = 7_500
     batch_size: int = 128
     learning_rate: float = 2e-3
     warmup: int = 200

@@ -215,6 +215,23 @@ CATALOGUE: dict[str, Entry] = {
         filename="dalle.safetensors",
         sources=("bundled:icons-64/dalle.safetensors",),
     ),
+    "verse-zh": Entry(
+        id="verse-zh",
+        kind="verse",
+        title="Verse (zh)",
+        summary=Text(
+            "Writes classical Chinese poems in the four regulated forms, on any theme; trained by Luoxia on poems of the Tang "
+            "and Song.",
+            "按任意主题写近体诗：绝句与律诗，五言与七言；由 Luoxia 用唐宋诗训练而成。",
+        ),
+        publisher="Luoxia",
+        licence="Apache-2.0",
+        languages=("zh",),
+        size=6_827_232,
+        sha256="a74d3fde80e071e836873f43a63aa7b04da75baf1107aa982aa83b666259acab",
+        filename="model.safetensors",
+        sources=("bundled:verse-zh/model.safetensors",),
+    ),
     "face-detector": Entry(
         id="face-detector",
         kind="faces",

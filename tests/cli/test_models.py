@@ -38,10 +38,11 @@ def test_the_list(run, default_model_here) -> None:
         ["faces-64", "pictures", "6.39", "MB", "Apache-2.0", "yes"],
         ["avatars-64", "pictures", "5.41", "MB", "Apache-2.0", "yes"],
         ["icons-64", "drawings", "15.8", "MB", "Apache-2.0", "yes"],
+        ["verse-zh", "verse", "6.83", "MB", "Apache-2.0", "yes"],
         ["face-detector", "faces", "677", "kB", "Apache-2.0", "yes"],
         ["face-landmarks", "faces", "1.24", "MB", "Apache-2.0", "yes"],
         ["picture-gate", "gate", "11.8", "MB", "BSD-2-Clause", "yes"],
-        ["prompt-gate", "gate", "547", "kB", "Apache-2.0", "yes"],
+        ["prompt-gate", "gate", "2.24", "MB", "Apache-2.0", "yes"],
     ]
     kinds = [
         "kind",
@@ -51,6 +52,7 @@ def test_the_list(run, default_model_here) -> None:
         "pictures",
         "pictures",
         "drawings",
+        "verse",
         "faces",
         "faces",
         "gate",

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import luoxia
 from luoxia.core.runtime import resolve
 from luoxia.data.faces import FaceFinder
 from luoxia.generate import directions
 from luoxia.generate.portraits import Portraits
+from luoxia.generate.verse import VerseModel
+from luoxia.recipes.verse_evaluation import THEMES
 
 
 def test_faces_are_found_in_what_it_draws() -> None:
@@ -55,3 +58,17 @@ def test_a_style_that_is_asked_for_differs_from_the_others() -> None:
         own += int((distances.argmin(1) == i).sum())
     assert len(drawn) == 12
     assert own > 0.7 * 8 * 12
+
+
+def test_poems_keep_their_form_and_hear_a_theme_that_none_ever_had() -> None:
+    verse = luoxia.load("verse-zh")
+    assert isinstance(verse, VerseModel)
+    assert verse.lines is not None
+    heard = 0
+    for theme in THEMES[:12]:
+        (poem,) = verse.write(form="七绝", theme=theme, acrostic="落霞孤鹜", seed=1)
+        assert not poem.verdict.faults
+        assert [line[0] for line in poem.lines] == list("落霞孤鹜")
+        assert not any(line in verse.lines for line in poem.lines)
+        heard += len(set(theme) & set("".join(poem.lines)))
+    assert heard > 12 * 1.5  # of four or five characters

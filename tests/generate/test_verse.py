@@ -135,6 +135,17 @@ def test_what_cannot_be_is_told(model: VerseModel, asked: dict, told: str) -> No
         model.write(**asked)
 
 
+def test_where_what_is_likely_ends_old_lines_alone_another_end_is_found(model: VerseModel) -> None:
+    """A nucleus of one character leaves no other end."""
+    asked = {"form": "七绝", "candidates": 1, "top_p": 0.01, "seed": 3}
+    (first,) = model.write(**asked)
+    model.lines = LineIndex.of(first.lines)
+    (second,) = model.write(**asked)
+    assert first.lines[0][:-1] == second.lines[0][:-1]
+    assert not any(line in model.lines for line in second.lines)
+    assert not second.verdict.faults
+
+
 def test_a_theme_is_free_text(model: VerseModel) -> None:
     poem = model.write(theme="春天的風，hello！鑫", candidates=1, seed=1)[0]
     assert poem.unread == "鑫"

@@ -185,7 +185,8 @@ def test_poems_of_before_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("poem 1", "《静夜思》", "李白", "疑是地上霜")
     ]
     monkeypatch.setattr(verse, "here", lambda: None)
-    assert "data get verse" in judge("秋", made).unknown[0][1]
+    own = MadeFrom("text", "poem", (ModelUsed("own", "a" * 64, role="writes"),))  # without an index of lines
+    assert "data get verse" in judge("秋", own).unknown[0][1]
 
 
 def test_records_without_a_judgement_are_read(workspace: Workspace) -> None:

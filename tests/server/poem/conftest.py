@@ -12,6 +12,13 @@ from luoxia.server.poem.room import Poems
 from luoxia.weights import catalogue
 
 
+@pytest.fixture(autouse=True)
+def tiny_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes along would be the first model, and is far larger."""
+    for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "verse"]:
+        monkeypatch.delitem(catalogue.CATALOGUE, entry.id)
+
+
 @pytest.fixture
 def poems() -> Iterator[Poems]:
     poems = Poems(threads=1)

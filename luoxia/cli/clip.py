@@ -94,9 +94,8 @@ def score(
     order = sorted(range(len(words)), key=lambda i: -near[i])
     rows = [(say("probability", "概率"), say("cosine", "余弦"), say("text", "文字"))]
     rows += [(f"{shares[i]:.1%}", f"{near[i]:.3f}", words[i]) for i in order]
-    print_table(
-        rows if len(words) > 1 else [row[1:] for row in rows]
-    )  # a text alone has all of the probability
+    first = 0 if len(words) > 1 else 1  # a text alone has all of the probability
+    print_table([row[first:] for row in rows])
 
 
 @app.command(help=say("Tell for each picture which of some words fits.", "判断每张图片最符合哪个词。"))

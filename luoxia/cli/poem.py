@@ -14,7 +14,6 @@ from luoxia.cli import options
 from luoxia.cli.door import admit, check_text, leave_later, leave_text
 from luoxia.cli.words import print_table, say, tell, tenths
 from luoxia.core.errors import UserError
-from luoxia.core.language import Text
 
 if TYPE_CHECKING:
     from luoxia.data.verse.originals import Original
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
     from luoxia.generate.verse_order import Verse
 
 MODEL, NEW, FAULTY = "verse-zh", "new", 1
-ASKED = {
-    "no theme": Text("no theme", "不给主题"),
-    "the theme, one draft": Text("the theme, one draft", "主题，一稿"),
-    "the theme, guided": Text("the theme, guided", "主题，加引导"),
-    "the theme, by default": Text("the theme, by default", "主题，默认"),
-}
 
 
 class WishesFirst(TyperGroup):
@@ -344,8 +337,8 @@ def measure(
         [
             head,
             *(
-                (str(ASKED[row.asked]), f"{row.present:.1%}", f"{row.similarity:.3f}", f"{row.found:.1%}")
-                for row in heard
+                (str(title), f"{row.present:.1%}", f"{row.similarity:.3f}", f"{row.found:.1%}")
+                for (title, _), row in zip(verse_evaluation.WAYS, heard, strict=True)
             ),
         ]
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from luoxia.core.language import Text
 from luoxia.weights.catalogue import Entry
 
-ARTIFACT, FOOD, PERSON, PLANT, SUBSTANCE, ANIMAL = 6, 13, 18, 20, 27, 5  # files of its lexicographers
+ARTIFACT, FOOD, PERSON, SUBSTANCE = 6, 13, 18, 27  # files of its lexicographers
 KIND, INSTANCE = "~", "~i"  # pointers to a narrower synset, and to a person or place
 _MARK = re.compile(r"\(.*\)")  # of where an adjective stands
 

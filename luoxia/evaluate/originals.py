@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
 from luoxia.core.language import Text
+from luoxia.core.shapes import fits
 from luoxia.data.attribution import sources_of
 from luoxia.data.images import ImageSet
 from luoxia.weights import originals as files
@@ -159,10 +160,11 @@ def _whole(arrays: files.Arrays, told: dict[str, Any]) -> Originals:
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     kind, shape = SHAPES[name]
-    fits = array.ndim == len(shape) and all(
-        want in (None, got) for want, got in zip(shape, array.shape, strict=True)
-    )
-    if array.dtype != kind or not fits or (array.dtype == np.float32 and not np.isfinite(array).all()):
+    if (
+        array.dtype != kind
+        or not fits(array.shape, shape)
+        or (array.dtype == np.float32 and not np.isfinite(array).all())
+    ):
         raise ValueError(f"{name} is {array.dtype} {array.shape}")
     return array
 

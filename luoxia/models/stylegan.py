@@ -165,8 +165,8 @@ class Mapping(nn.Module):
             elif update_w_avg:
                 self.prior.follow(z.detach(), told)
         parts = [normalised(z.float())] if z is not None and self.z_dim else []
-        if self.embed is not None:
-            parts.append(normalised(self.embed(cast(Tensor, told))))
+        if self.embed is not None and told is not None:
+            parts.append(normalised(self.embed(told)))
         x = torch.cat(parts, 1)
         for i in range(self.layers):
             x = self.get_submodule(f"fc{i}")(x)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luoxia.core.errors import MalformedFileError
+from luoxia.core.shapes import fits
 from luoxia.provenance.prompt_text import BUCKETS, features, is_han, plain, tokens
 
 CLASSES = ("sexual", "minors", "gore", "hate", "self-harm", "weapons", "deception")
@@ -92,7 +93,7 @@ def opened() -> PromptJudge:
         told = load_file(path)
     except (OSError, SafetensorError) as error:
         raise MalformedFileError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
-    wrong = [name for name, shape in SHAPES.items() if name not in told or not _fits(told[name].shape, shape)]
+    wrong = [name for name, shape in SHAPES.items() if name not in told or not fits(told[name].shape, shape)]
     if wrong:
         raise MalformedFileError(
             f"{path} holds no prompt judge: {', '.join(wrong)}",
@@ -112,7 +113,3 @@ def judge_of(told: Mapping[str, NDArray[Any]]) -> PromptJudge:
         looks=told["looks"],
         simplified=dict(zip(*told["simplified"].tolist(), strict=True)),
     )
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(wanted) and all(b in (None, a) for a, b in zip(shape, wanted, strict=True))

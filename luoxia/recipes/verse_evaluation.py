@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from luoxia.core.language import Text
 from luoxia.data.verse import kinship, sounds
 from luoxia.data.verse.forms import FORMS, Form
 from luoxia.data.verse.line_index import LineIndex
@@ -31,6 +32,12 @@ THEMES = (
     "江边老人垂钓", "秋水长天", "月圆思亲", "渔村晚霞", "古镇石桥雨", "草原骏马飞", "竹林煮茶", "深秋红叶路", "飞机云海", "猫卧窗台", "病中盼春",
     "荒城老将", "渡口离人",
 )  # fmt: skip
+WAYS: tuple[tuple[Text, dict[str, object]], ...] = (  # that a theme is asked for, and what is told then
+    (Text("no theme", "不给主题"), {"theme": ""}),
+    (Text("the theme, one draft", "主题，一稿"), {"candidates": 1, "guidance": 1.0}),
+    (Text("the theme, guided", "主题，加引导"), {"candidates": 1}),
+    (Text("the theme, by default", "主题，默认"), {}),
+)
 DRAWN = Sampling(temperature=0.8, top_p=0.95, repetition_penalty=1.0)
 SPAN = 12  # characters of other poems that count as standing together
 AT_ONCE = 32
@@ -144,13 +151,8 @@ def adherence(
 
     wanted = np.stack([mean(set(theme)) for theme in themes])
     out = []
-    ways = {
-        "no theme": {"theme": ""},
-        "the theme, one draft": {"candidates": 1, "guidance": 1.0},
-        "the theme, guided": {"candidates": 1},
-        "the theme, by default": {},
-    }
-    for number, (asked, way) in enumerate(ways.items()):
+    for number, (title, way) in enumerate(WAYS):
+        asked = title.en
         present, similar, found = list[float](), list[float](), list[bool]()
         for which, theme in enumerate(themes):
             note(asked, which, len(themes))
@@ -166,5 +168,5 @@ def adherence(
         out.append(
             Adherence(asked, count, float(np.mean(present)), float(np.mean(similar)), float(np.mean(found)))
         )
-        note(asked, number + 1, len(ways))
+        note(asked, number + 1, len(WAYS))
     return out

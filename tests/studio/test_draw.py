@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_drawing
+from catalogue_less import without
 from fake_text import FakeModel
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -55,9 +56,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUOXIA_HOME", str(home))
-        for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "drawings"]:
-            patch.delitem(catalogue.CATALOGUE, entry.id)  # it would be the first model, and is far larger
-        yield home
+        with without("drawings"):
+            yield home
 
 
 @pytest.fixture(scope="module")

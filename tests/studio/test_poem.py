@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_verse
+from catalogue_less import without
 from fake_text import FakeModel
 from playwright.sync_api import Page, expect
 
@@ -50,9 +51,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUOXIA_HOME", str(home))
-        for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "verse"]:
-            patch.delitem(catalogue.CATALOGUE, entry.id)  # which is far larger than the tiny one
-        yield home
+        with without("verse"):
+            yield home
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import tiny_drawing
+from catalogue_less import without
 
 from luoxia.core.runtime import resolve
 from luoxia.generate.drawing import Drawing
@@ -15,10 +16,9 @@ from luoxia.weights import catalogue
 
 
 @pytest.fixture(autouse=True)
-def tiny_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes along would be the first model, and is far larger."""
-    for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "drawings"]:
-        monkeypatch.delitem(catalogue.CATALOGUE, entry.id)
+def tiny_alone() -> Iterator[None]:
+    with without("drawings"):
+        yield
 
 
 @pytest.fixture

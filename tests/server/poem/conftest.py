@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import tiny_verse
+from catalogue_less import without
 
 from luoxia.server.app import create_app
 from luoxia.server.poem.room import Poems
@@ -13,10 +14,9 @@ from luoxia.weights import catalogue
 
 
 @pytest.fixture(autouse=True)
-def tiny_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes along would be the first model, and is far larger."""
-    for entry in [e for e in catalogue.CATALOGUE.values() if e.kind == "verse"]:
-        monkeypatch.delitem(catalogue.CATALOGUE, entry.id)
+def tiny_alone() -> Iterator[None]:
+    with without("verse"):
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.generate.canvas import Canvas
 from luoxia.generate.codes import FREE, Drawn, draw_codes, untold_ids
 from luoxia.generate.drawing_order import MOST_CANDIDATES, Knobs, check_counts, check_strength
+from luoxia.generate.enlarging import enlarged, in_bytes
 from luoxia.generate.prompts import Prompt, prepared
 from luoxia.generate.sight import LONGEST, Sight
 from luoxia.models.dalle import Dalle
@@ -79,6 +79,11 @@ class Drawing:
     def size(self) -> int:
         """Side of the pictures in pixels."""
         return self.dvae.config.size
+
+    @property
+    def full_size(self) -> int:
+        """Of the pictures as they leave where no size is asked for: enlarged once, where there is an upscaler."""
+        return self.size * (1 if self.upscaler is None else self.upscaler.config.scale)
 
     @property
     def channels(self) -> int:
@@ -170,7 +175,7 @@ class Drawing:
         parts = torch.from_numpy(whole).to(self.runtime.device).split(AT_ONCE)
         with torch.inference_mode():
             x = torch.cat([self.dvae.decode_ids(part) for part in parts])
-        return _bytes(x)
+        return in_bytes(x)
 
     def scores(self, pixels: NDArray[np.uint8], text: str) -> NDArray[np.float32]:
         """Cosines of CLIP between pictures and a caption, (N,)."""
@@ -181,17 +186,8 @@ class Drawing:
         return self.sight.of_pictures(pixels) @ self.sight.of_texts([text[:LONGEST]])[0]
 
     def enlarged(self, pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-        """(n, C, S, S) -> (n, C, size, size): through the upscaler, as often as it takes, and down to the size; by
-        resampling alone where there is none."""
-        x = torch.from_numpy(pixels).to(self.runtime.device).float().div_(127.5).sub_(1)
-        kind, dtype = self.runtime.device.type, self.runtime.dtype
-        with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            while self.upscaler is not None and x.shape[-1] < size:
-                parts = x.contiguous(memory_format=torch.channels_last).split(4)
-                x = torch.cat([self.upscaler(part).float().clamp(-1, 1) for part in parts])
-        if x.shape[-1] != size:
-            x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
-        return _bytes(x)
+        """(n, C, S, S) -> (n, C, size, size), as :func:`luoxia.generate.enlarging.enlarged` does it."""
+        return enlarged(self.upscaler, pixels, size, self.runtime)
 
     def _candidates(self, n: int, asked: int | None, *, ranked: bool) -> int:
         check_counts(n, asked)
@@ -238,8 +234,3 @@ class Drawing:
             return pixels
         weights = np.array([0.299, 0.587, 0.114])[:, None, None]
         return (pixels * weights).sum(0, keepdims=True).round().astype(np.uint8)
-
-
-def _bytes(x: Tensor) -> NDArray[np.uint8]:
-    """[-1, 1] to uint8, rounded and cut off."""
-    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu().contiguous().numpy()

@@ -17,36 +17,37 @@ LARGEST = 2048  # pixels a side
 
 @torch.inference_mode()
 def enlarged(
-    upscaler: Upscaler, pictures: NDArray[np.uint8], size: int, runtime: Runtime
+    upscaler: Upscaler | None, pictures: NDArray[np.uint8], size: int, runtime: Runtime
 ) -> NDArray[np.uint8]:
     """uint8 (N, C, S, S) as uint8 (N, C, ``size``, ``size``), one at a time, so that none depends on the others.
 
-    Smaller sizes and those between two applications come by an antialiased filter.
+    Smaller sizes and those between two applications come by an antialiased filter, and so do all where there is no
+    upscaler. Raises :class:`UserError` for a size out of range.
     """
     if not 1 <= size <= LARGEST:
         raise UserError(
             f"size is {size}; pictures are enlarged to {LARGEST} pixels at most",
             f"size 为 {size}；图片最多放大到 {LARGEST} 像素",
         )
+    if pictures.shape[-1] == size:
+        return pictures
     made = [_one(upscaler, picture, size, runtime) for picture in pictures]
     return np.stack(made) if made else np.empty((0, *pictures.shape[1:2], size, size), np.uint8)
 
 
-def _one(upscaler: Upscaler, picture: NDArray[np.uint8], size: int, runtime: Runtime) -> NDArray[np.uint8]:
-    x = torch.from_numpy(np.ascontiguousarray(picture))[None].to(runtime.device).float() / 127.5 - 1
-    half = runtime.dtype == torch.bfloat16
-    while x.shape[-1] < size:
-        with torch.autocast(runtime.device.type, torch.bfloat16, enabled=half):
-            x = upscaler(x.contiguous(memory_format=torch.channels_last)).clamp(-1, 1)
-    return _bytes(_reduced(x, size))[0]
-
-
-def _reduced(x: Tensor, size: int) -> Tensor:
-    if x.shape[-1] == size:
-        return x
-    return F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
-
-
-def _bytes(x: Tensor) -> NDArray[np.uint8]:
+def in_bytes(x: Tensor) -> NDArray[np.uint8]:
+    """[-1, 1] to 0 to 255, of any shape."""
     values = x.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
     return values.cpu().contiguous().numpy()
+
+
+def _one(
+    upscaler: Upscaler | None, picture: NDArray[np.uint8], size: int, runtime: Runtime
+) -> NDArray[np.uint8]:
+    x = torch.from_numpy(np.ascontiguousarray(picture))[None].to(runtime.device).float() / 127.5 - 1
+    while upscaler is not None and x.shape[-1] < size:
+        with torch.autocast(runtime.device.type, runtime.dtype, enabled=runtime.dtype != torch.float32):
+            x = upscaler(x.contiguous(memory_format=torch.channels_last)).clamp(-1, 1)
+    if x.shape[-1] != size:
+        x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    return in_bytes(x)[0]

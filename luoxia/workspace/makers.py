@@ -143,8 +143,8 @@ def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
 
 
 def _sized(drawing: Drawing, pixels: np.ndarray, asked: Drawn) -> np.ndarray:
-    """(n, C, S, S) -> (n, C, size, size)."""
-    return pixels if asked.size in (None, drawing.size) else drawing.enlarged(pixels, asked.size)
+    """(n, C, S, S) at the size that was asked for, else at the model's own."""
+    return drawing.enlarged(pixels, asked.size or drawing.full_size)
 
 
 def face(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:

@@ -102,6 +102,9 @@ def test_an_upscaler_enlarges_and_a_tracer_draws_curves(run) -> None:
         assert (
             Path(f"a-{i}.svg").read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg" width="100"')
         )
+    assert run("draw", "a red square 1", "--model", "large", "-o", "b.png").code == 0
+    with Image.open("b.png") as usual:
+        assert usual.size == (64, 64)
     with Workspace() as workspace:
         made = [workspace.find(listed.id) for listed in workspace.list()]
     alone = [one for one in made if Path(one.path).name in ("a-1.png", "a-2.png")]

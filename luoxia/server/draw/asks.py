@@ -68,6 +68,7 @@ class Show(Incoming):
 
     kind: Literal["show"]
     pictures: Annotated[list[Codes], Field(min_length=1, max_length=MOST)]
+    large: bool = Field(False, description="through the upscaler, where the model has one")
 
 
 What = Annotated[Draw | Vary | Show, Field(discriminator="kind")]

@@ -87,6 +87,11 @@ class Atelier:
         drawing = self.drawing(model)
         return drawing.pixels(_checked(drawing, pictures))
 
+    def large(self, model: str, pixels: np.ndarray) -> np.ndarray:
+        """Pictures of the model as they leave where no size is asked for."""
+        drawing = self.drawing(model)
+        return drawing.enlarged(pixels, drawing.full_size)
+
     def codes(
         self, model: str, data: bytes, *, mask: bytes | None = None, whole: bool = False
     ) -> PictureCodes:
@@ -123,8 +128,7 @@ class Atelier:
             from luoxia.generate.trace import SIZE, trace
 
             return [trace(picture) for picture in drawing.enlarged(pixels, max(SIZE, drawing.size))]
-        sized = pixels if size == drawing.size else drawing.enlarged(pixels, size)
-        return [np.asarray(image(picture)) for picture in sized]
+        return [np.asarray(image(picture)) for picture in drawing.enlarged(pixels, size)]
 
     def text(self, model: str, what: Wish) -> str | None:
         """What the model is told, None for no caption."""

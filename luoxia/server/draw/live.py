@@ -35,13 +35,15 @@ def draw_live(atelier: Atelier, easel: Easel) -> APIRouter:
         assert what is not None
         if isinstance(what, Show):
             total = sum(len(codes) for codes in what.pictures)
-            return told(atelier.pixels(ask.model, what.pictures), total, total, codes=what.pictures)
+            pixels = atelier.pixels(ask.model, what.pictures)
+            shown = atelier.large(ask.model, pixels) if what.large else pixels
+            return told(shown, total, total, codes=what.pictures)
         made = atelier.draw(
             ask.model, what, superseded, lambda pixels, done, total: show(told(pixels, done, total))
         )
         total = made.codes.size
         return told(
-            made.pixels,
+            atelier.large(ask.model, made.pixels),
             total,
             total,
             codes=made.codes.tolist(),

@@ -2667,6 +2667,12 @@ export interface components {
             kind: "show";
             /** Pictures */
             pictures: number[][];
+            /**
+             * Large
+             * @description through the upscaler, where the model has one
+             * @default false
+             */
+            large?: boolean;
         };
         /**
          * Vary

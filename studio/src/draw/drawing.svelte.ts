@@ -78,7 +78,7 @@ class DrawingDesk extends Walk<Drawn> {
       live.ask(
         'shown',
         model.id,
-        { kind: 'show', pictures: $state.snapshot(shown.codes) },
+        { kind: 'show', pictures: $state.snapshot(shown.codes), large: true },
         (pictures) => this.#put(shown.id, pictures),
         (message) => (this.failure = message),
       );

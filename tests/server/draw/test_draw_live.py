@@ -112,6 +112,25 @@ def test_codes_are_shown_again(live, drawing: Drawing) -> None:
     assert (np.stack(pictures) == made.pixels).all()
 
 
+def test_an_upscaler_enlarges_what_is_done_and_what_is_shown_large(live, monkeypatch) -> None:
+    monkeypatch.setattr(atelier, "PREVIEW_EVERY", 0)
+    monkeypatch.setattr(atelier, "PREVIEW_SHARE", 0)
+    tiny_drawing.keep(catalogue.place("large"), upscaler=tiny_drawing.upscaler())
+    ask(live, 1, draw(), model="large")
+    heads, sides = [], []
+    while not heads or heads[-1]["done"] < heads[-1]["total"]:
+        head, pictures = heard(live)
+        heads.append(head)
+        sides.append(pictures[0].shape[-1])
+    assert set(sides[:-1]) == {16}  # on the way
+    large = Drawing.open("large", resolve(threads=1))
+    wanted = large.enlarged(large.pixels(np.array(heads[-1]["codes"])), 64)
+    assert (np.stack(pictures) == wanted).all()
+    for n, (more, side) in enumerate([({"large": True}, 64), ({}, 16)], 2):
+        ask(live, n, {"kind": "show", "pictures": heads[-1]["codes"], **more}, model="large")
+        assert finished(live, n)[1][0].shape[-1] == side
+
+
 def test_a_style_is_said_in_the_prompts_language(live, drawing: Drawing) -> None:
     tiny_drawing.keep(catalogue.place("styled"), facts={"styles": ["flat"]})
     for n, (prompt, told) in enumerate(

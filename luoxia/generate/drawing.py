@@ -29,7 +29,7 @@ from luoxia.weights import clip_folder, drawing_folder
 from luoxia.weights.drawing_folder import DrawingFolder
 
 AT_ONCE = 16  # pictures that are drawn side by side
-TIMES = 4  # candidates for each picture that is asked for, where a CLIP can choose among them
+TIMES = 8  # candidates for each picture that is asked for, where a CLIP can choose among them
 Preview = Callable[[NDArray[np.int64], int, int], None]
 """Hears the codes (b, n) of some pictures, ``FREE`` where they are not decided, how many codes are decided in all, and of
 how many."""

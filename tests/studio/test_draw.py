@@ -235,7 +235,7 @@ def test_style_number_and_settings_are_part_of_the_result(page: Page) -> None:
     expect(page.locator("article > header")).to_contain_text("flat style")
     page.get_by_text("AI-generated").click()
     label = page.locator("article details")
-    expect(label).to_contain_text("Pictures 2 · Best of 4 · Guidance 2")
+    expect(label).to_contain_text("Pictures 2 · Best of 8 · Guidance 2")
     expect(label).to_contain_text("a red square, flat style")
     expect(label).to_contain_text("made here")
     expect(label.get_by_text(re.compile(r"^-?0\.\d{3} · -?0\.\d{3}$"))).to_be_visible()

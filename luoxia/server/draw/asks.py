@@ -15,7 +15,7 @@ from luoxia.server.schemas import Bilingual
 from luoxia.server.sitting import LiveHead
 
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
-MOST, MOST_CHOICE = 16, 8  # pictures of one ask, and candidates for each
+MOST, MOST_CHOICE = 16, 16  # pictures of one ask, and candidates for each
 MOST_CODES = 4096  # of one picture
 SMALLEST, LARGEST = 16, 2048  # pixels of a file
 

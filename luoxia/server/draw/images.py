@@ -17,13 +17,13 @@ from luoxia.server.near import NearCopy
 
 CHOICE = {  # candidates for each picture, of which the best by CLIP is kept
     "low": 1,
-    "medium": 2,
-    "standard": 2,
-    "auto": 4,
-    "high": 4,
-    "hd": 4,
-    "xhigh": 8,
-    "max": 8,
+    "medium": 4,
+    "standard": 4,
+    "auto": 8,
+    "high": 8,
+    "hd": 8,
+    "xhigh": 16,
+    "max": 16,
 }
 Quality = Literal["low", "medium", "standard", "auto", "high", "hd", "xhigh", "max"]
 USUAL = 512  # pixels of a side where the request does not say

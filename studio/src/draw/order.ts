@@ -15,7 +15,7 @@ export type Source =
 
 export const RANGES = {
   count: { min: 1, max: 16, step: 1, initial: 4 },
-  choice: { min: 1, max: 8, step: 1, initial: 4 },
+  choice: { min: 1, max: 16, step: 1, initial: 8 },
   guidance: { min: 0, max: 10, step: 0.1, initial: 3 },
   temperature: { min: 0, max: 2, step: 0.05, initial: 1 },
   top_p: { min: 0.05, max: 1, step: 0.01, initial: 0.95 },

@@ -214,7 +214,7 @@ def test_who_leaves_takes_the_drawing_along(url: str, slow, until, drawings) -> 
         (draw(count=0), "count"),
         (draw(count=17), "count"),
         (draw(choice=0), "choice"),
-        (draw(choice=9), "choice"),
+        (draw(choice=17), "choice"),
         (draw(seed=-1), "seed"),
         (draw(seed=2**53), "seed"),
         (draw(seed=1.5), "seed"),

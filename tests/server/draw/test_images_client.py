@@ -75,7 +75,7 @@ def test_the_same_seed_draws_the_same_and_none_a_new_one(ai) -> None:
 def test_more_quality_is_more_to_choose_from(ai) -> None:
     tiny_drawing.keep(catalogue.place("ranked"), clip=tiny_drawing.clip())
     ranked = Drawing.open("ranked", resolve(threads=1))
-    for quality, candidates in {"low": 2, "hd": 8}.items():
+    for quality, candidates in {"low": 2, "hd": 16}.items():
         answer = ai.images.generate(
             model="ranked", prompt="a red square", n=2, quality=quality, size="16x16", extra_body={"seed": 5}
         )

@@ -36,7 +36,7 @@ def test_the_list(run, default_model_here) -> None:
         [QWEN, "text", "1.12", "GB", "Apache-2.0", "no"],
         [SEES, "features", "18.8", "MB", "Apache-2.0", "no"],
         ["faces-64", "pictures", "6.39", "MB", "Apache-2.0", "yes"],
-        ["avatars-64", "pictures", "5.41", "MB", "Apache-2.0", "yes"],
+        ["avatars-64", "pictures", "5.81", "MB", "Apache-2.0", "yes"],
         ["icons-64", "drawings", "15.8", "MB", "Apache-2.0", "yes"],
         ["verse-zh", "verse", "6.83", "MB", "Apache-2.0", "yes"],
         ["face-detector", "faces", "677", "kB", "Apache-2.0", "yes"],

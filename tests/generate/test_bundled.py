@@ -29,7 +29,7 @@ def test_faces_are_found_in_what_it_draws() -> None:
     ("name", "modules"),
     [
         ("faces-64", {"generator", "discriminator", "augment", "path_length"}),
-        ("avatars-64", {"generator", "encoder"}),  # whose game has not begun
+        ("avatars-64", {"generator", "encoder", "discriminator", "augment", "path_length"}),
     ],
 )
 def test_training_can_go_on_from_it(name: str, modules: set[str]) -> None:

@@ -211,7 +211,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="Apache-2.0",
         languages=("en", "zh"),
         size=15_778_656,
-        sha256="9d596aa28b6b0621b72c3587b08c78808e215e309ea0aa89491bc2f4a75941a2",
+        sha256="36a48a3f17eb92db975afd097c7c227f492913834eb4ffa2219311777a4a84b9",
         filename="dalle.safetensors",
         sources=("bundled:icons-64/dalle.safetensors",),
     ),

@@ -75,7 +75,13 @@ class Order:
         ),
     ] = None
     size: Annotated[
-        int | None, Option(metavar="PIXELS", help=say("Side of each picture; else as the model makes them.", "每张图片的边长；缺省由模型决定。"))
+        int | None,
+        Option(
+            metavar="PIXELS",
+            help=say(
+                "Side of each picture; else as the model makes them.", "每张图片的边长；缺省由模型决定。"
+            ),
+        ),
     ] = None
     svg: Annotated[
         bool, Option("--svg", help=say("Trace each picture to an SVG besides.", "另将每张图片描摹为 SVG。"))

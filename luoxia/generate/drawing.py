@@ -15,11 +15,12 @@ from torch import Tensor
 
 from luoxia.core import seeds
 from luoxia.core.errors import UserError
+from luoxia.core.pixels import to_bytes
 from luoxia.core.runtime import Runtime, keep_freed_memory
 from luoxia.generate.canvas import Canvas
 from luoxia.generate.codes import FREE, Drawn, draw_codes, untold_ids
 from luoxia.generate.drawing_order import MOST_CANDIDATES, Knobs, check_counts, check_strength
-from luoxia.generate.enlarging import enlarged, in_bytes
+from luoxia.generate.enlarging import LARGEST, enlarged
 from luoxia.generate.prompts import Prompt, prepared
 from luoxia.generate.sight import LONGEST, Sight
 from luoxia.models.dalle import Dalle
@@ -82,8 +83,10 @@ class Drawing:
 
     @property
     def full_size(self) -> int:
-        """Of the pictures as they leave where no size is asked for: enlarged once, where there is an upscaler."""
-        return self.size * (1 if self.upscaler is None else self.upscaler.config.scale)
+        """Of the pictures as they leave where no size is asked for: enlarged once, where there is an upscaler and room."""
+        if self.upscaler is None:
+            return self.size
+        return max(self.size, min(self.size * self.upscaler.config.scale, LARGEST))
 
     @property
     def channels(self) -> int:
@@ -175,7 +178,7 @@ class Drawing:
         parts = torch.from_numpy(whole).to(self.runtime.device).split(AT_ONCE)
         with torch.inference_mode():
             x = torch.cat([self.dvae.decode_ids(part) for part in parts])
-        return in_bytes(x)
+        return to_bytes(x)
 
     def scores(self, pixels: NDArray[np.uint8], text: str) -> NDArray[np.float32]:
         """Cosines of CLIP between pictures and a caption, (N,)."""
@@ -185,9 +188,10 @@ class Drawing:
             )
         return self.sight.of_pictures(pixels) @ self.sight.of_texts([text[:LONGEST]])[0]
 
-    def enlarged(self, pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-        """(n, C, S, S) -> (n, C, size, size), as :func:`luoxia.generate.enlarging.enlarged` does it."""
-        return enlarged(self.upscaler, pixels, size, self.runtime)
+    def enlarged(self, pixels: NDArray[np.uint8], size: int | None = None) -> NDArray[np.uint8]:
+        """(n, C, S, S) -> (n, C, size, size), as :func:`luoxia.generate.enlarging.enlarged` does it; at ``full_size``
+        where no size is asked for."""
+        return enlarged(self.upscaler, pixels, self.full_size if size is None else size, self.runtime)
 
     def _candidates(self, n: int, asked: int | None, *, ranked: bool) -> int:
         check_counts(n, asked)

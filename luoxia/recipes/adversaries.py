@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from luoxia.core.images import enlargement
+from luoxia.core.pixels import to_bytes
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.latent import interpolation
 from luoxia.evaluate.pictures import grid
 from luoxia.objectives.phase import Phase
 from luoxia.recipes.kernel_score import KernelScore, missing
 from luoxia.recipes.vitals import GameVitals, Tell, as_it_is
-from luoxia.train.engine import Modules, Note, Study, Training, to_bytes
+from luoxia.train.engine import Modules, Note, Study, Training
 from luoxia.train.randomness import generator
 
 PICTURES = 64

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from luoxia.core.images import enlargement
+from luoxia.core.pixels import to_bytes
 from luoxia.data.batches import Batch
 from luoxia.data.caption_table import LANGUAGES, CaptionTable
 from luoxia.data.images import ImageSet
@@ -18,7 +19,7 @@ from luoxia.evaluate.alignment import class_vectors, retrieval, retrieval_chance
 from luoxia.evaluate.pictures import grid
 from luoxia.models.captions import CaptionTokenizer
 from luoxia.models.clip import CLIP
-from luoxia.train.engine import Modules, Note, Study, to_bytes, to_tensor
+from luoxia.train.engine import Modules, Note, Study, to_tensor
 
 HELD_OUT = 1_000  # pictures at most that find each other's captions
 QUERIES, SHOWN = 8, 8  # captions of a sample sheet, and pictures in the row of each

@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from luoxia.core.images import enlargement
+from luoxia.core.pixels import to_bytes
 from luoxia.data.caption_table import LANGUAGES, CaptionTable
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.pictures import grid
@@ -18,7 +18,7 @@ from luoxia.generate.codes import draw_codes, untold_ids
 from luoxia.generate.drawing_order import Knobs
 from luoxia.models.dalle import Dalle
 from luoxia.models.dvae import DiscreteVAE
-from luoxia.train.engine import Modules, Note, Study, to_bytes
+from luoxia.train.engine import Modules, Note, Study
 
 HELD_OUT = 1_024  # pictures at most that are scored
 AT_ONCE = 64
@@ -96,17 +96,13 @@ class DalleStudy:
         for i, guidance in enumerate(GUIDANCES):
             note("guidance", i, len(GUIDANCES))
             noise = torch.Generator(device).manual_seed(0)
-            drawn = self._bytes(self.pictures(modules, noise, Knobs(guidance=guidance)))
+            drawn = to_bytes(self.pictures(modules, noise, Knobs(guidance=guidance)))
             sheets[f"guidance_{guidance:g}"] = grid(drawn, 8, enlarge=enlargement(self.images.size))
         note("guidance", len(GUIDANCES), len(GUIDANCES))
         captions = [
             {"picture": i + 1, "caption": self.table.texts[place]} for i, place in enumerate(self.asked)
         ]
         return Study(gains, sheets, {"captions": captions})
-
-    @staticmethod
-    def _bytes(pictures: Tensor) -> NDArray[np.uint8]:
-        return to_bytes(pictures)
 
 
 def _fast(device: torch.device) -> bool:

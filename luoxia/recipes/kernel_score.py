@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from luoxia.core.language import Text
+from luoxia.core.pixels import to_bytes
 from luoxia.data.images import ImageSet
 from luoxia.evaluate import features
 from luoxia.evaluate.distribution import frechet_distance, kernel_distance, precision_recall_density_coverage
 from luoxia.evaluate.features import Extractor
-from luoxia.train.engine import to_bytes
 from luoxia.train.randomness import generator
 from luoxia.weights import catalogue
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from luoxia.core.images import enlargement
 from luoxia.core.language import Text
+from luoxia.core.pixels import to_bytes
 from luoxia.data.batches import Batch
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.codebook import codebook_use
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.evaluate.pictures import side_by_side
 from luoxia.recipes import kernel_score
-from luoxia.train.engine import Modules, Note, Study, to_bytes, to_tensor
+from luoxia.train.engine import Modules, Note, Study, to_tensor
 from luoxia.weights import catalogue
 
 PICTURES, COLUMNS = 32, 8  # of a sample sheet, each with its original above it

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from luoxia.core.images import enlargement
+from luoxia.core.pixels import to_bytes
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.perceptual import Perceptual
 from luoxia.evaluate.perceptual_path_length import perceptual_path_length
@@ -15,7 +16,7 @@ from luoxia.evaluate.pictures import side_by_side
 from luoxia.models.stylegan import StyleGAN
 from luoxia.recipes.kernel_score import SMALL, KernelScore, missing
 from luoxia.recipes.vitals import Tell, as_it_is
-from luoxia.train.engine import Note, Study, to_bytes
+from luoxia.train.engine import Note, Study
 from luoxia.train.randomness import generator
 
 PAIRS, STUDIED = 128, 512  # ways whose length is measured at a checkpoint, and in a study

@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from luoxia.core.images import enlargement
+from luoxia.core.pixels import to_bytes
 from luoxia.data.batches import Batch
 from luoxia.data.images import ImageSet
 from luoxia.evaluate.latent import active_units, interpolation, traversal
@@ -19,7 +20,7 @@ from luoxia.evaluate.pictures import grid, side_by_side
 from luoxia.models.vae import VAE, VAEConfig
 from luoxia.objectives.elbo import importance_weighted_bound
 from luoxia.objectives.likelihood import Likelihood
-from luoxia.train.engine import Modules, Note, Study, to_bytes, to_tensor
+from luoxia.train.engine import Modules, Note, Study, to_tensor
 
 PICTURES = 64  # of a sample sheet
 STUDIED, SAMPLES = 256, 64  # held-out pictures, and draws of z for each, of the tighter bound

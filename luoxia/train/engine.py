@@ -116,12 +116,6 @@ class Seen:
         return Draw(self.images[of], labels, generator, self.index[of])
 
 
-def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
-    """Pictures (N, C, H, W) float in [-1, 1], cut there, as uint8 0 to 255."""
-    values = pictures.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return values.cpu().contiguous().numpy()
-
-
 class _PhaseLoss(nn.Module):
     """A phase as one module, whose forward is its loss: what DistributedDataParallel can wrap."""
 

@@ -24,11 +24,12 @@ from PIL.Image import Image
 from luoxia.core.errors import UserError
 from luoxia.core.folder import write_atomically
 from luoxia.core.images import enlargement, grid
+from luoxia.core.pixels import to_bytes
 from luoxia.data.batches import Batches
 from luoxia.data.examples import Unit
 from luoxia.train import board, checkpoint
 from luoxia.train.doctor import Doctor, Finding
-from luoxia.train.engine import Engine, to_bytes
+from luoxia.train.engine import Engine
 from luoxia.train.randomness import generator
 from luoxia.train.run import Run
 

@@ -117,7 +117,7 @@ def pictures(made_from: MadeFrom, watch: Watch = nothing) -> tuple[Drawing, Pict
         made = drawing.vary(pixels, strength=asked.strength, text=text, **options)
     else:
         made = drawing.draw(made_from.prompt, **options)
-    return drawing, replace(made, pixels=_sized(drawing, made.pixels, asked))
+    return drawing, replace(made, pixels=drawing.enlarged(made.pixels, asked.size))
 
 
 def sheet(pixels: np.ndarray, made_from: MadeFrom) -> np.ndarray:
@@ -139,12 +139,7 @@ def draw_sheet(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:
         )
         drawn.append(made.pixels)
         watch(len(drawn), len(prompts))
-    return sheet(_sized(drawing, np.concatenate(drawn), asked), made_from)
-
-
-def _sized(drawing: Drawing, pixels: np.ndarray, asked: Drawn) -> np.ndarray:
-    """(n, C, S, S) at the size that was asked for, else at the model's own."""
-    return drawing.enlarged(pixels, asked.size or drawing.full_size)
+    return sheet(drawing.enlarged(np.concatenate(drawn), asked.size), made_from)
 
 
 def face(made_from: MadeFrom, watch: Watch = nothing) -> np.ndarray:

@@ -84,7 +84,7 @@ def test_drawings_are_told_from_the_captions_of_others() -> None:
     drawing = Drawing.open("icons-64", resolve("cpu", "float32"))
     assert drawing.sight is not None
     sheet = Path(__file__).parents[2] / "docs/pictures/prompts.txt"
-    captions = sheet.read_text(encoding="utf-8").split("\n")[:64:2]
+    captions = sheet.read_text(encoding="utf-8").splitlines()[::2]
     drawn = [drawing.draw(caption, 1, seed=1, candidates=8) for caption in captions]
     pictures = drawing.sight.of_pictures(np.concatenate([made.pixels for made in drawn]))
     texts = drawing.sight.of_texts(captions)

@@ -49,6 +49,18 @@ def test_a_picture_depends_on_its_seed_and_number_alone(drawing: Drawing) -> Non
     assert drawing.draw("a red square 1").seed >= 0
 
 
+def test_without_a_size_it_is_enlarged_once_as_far_as_there_is_room(
+    drawing: Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = drawing.draw("a red square 1", 2, seed=7).pixels
+    assert np.array_equal(drawing.enlarged(pixels), pixels)
+    large = Drawing.open(str(tiny_drawing.keep(tmp_path / "large", upscaler=tiny_drawing.upscaler())), CPU)
+    assert large.enlarged(pixels).shape == (2, 3, 64, 64)
+    for room, size in ((40, 40), (8, 16)):
+        monkeypatch.setattr("luoxia.generate.drawing.LARGEST", room)
+        assert large.enlarged(pixels).shape == (2, 3, size, size)
+
+
 def test_in_bf16_too_company_changes_nothing(tmp_path: Path) -> None:
     folder = str(tiny_drawing.keep(tmp_path / "tiny"))
     drawing = Drawing.open(folder, Runtime(torch.device("cpu"), torch.bfloat16, 1, "test"))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from luoxia.generate.drawing_order import SIZES
 from luoxia.server.fields import Incoming, Unicode, written
 from luoxia.server.pictures import BODY
 from luoxia.server.schemas import Bilingual
@@ -17,7 +18,7 @@ from luoxia.server.sitting import LiveHead
 LARGEST_SEED = 2**53 - 1  # beyond it, JavaScript's numbers skip some
 MOST, MOST_CHOICE = 16, 16  # pictures of one ask, and candidates for each
 MOST_CODES = 4096  # of one picture
-SMALLEST, LARGEST = 16, 2048  # pixels of a file
+SMALLEST, LARGEST = SIZES  # pixels of a file
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Words = Annotated[Unicode, StringConstraints(max_length=20_000)]

@@ -89,8 +89,7 @@ class Atelier:
 
     def large(self, model: str, pixels: np.ndarray) -> np.ndarray:
         """Pictures of the model as they leave where no size is asked for."""
-        drawing = self.drawing(model)
-        return drawing.enlarged(pixels, drawing.full_size)
+        return self.drawing(model).enlarged(pixels)
 
     def codes(
         self, model: str, data: bytes, *, mask: bytes | None = None, whole: bool = False

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from luoxia.core.pixels import to_bytes
 from luoxia.core.runtime import resolve
 from luoxia.data import images as image_sets
 from luoxia.evaluate.distribution import (
@@ -18,7 +19,6 @@ from luoxia.evaluate.distribution import (
 from luoxia.evaluate.features import pixels
 from luoxia.recipes import catalogue, kernel_score, session
 from luoxia.recipes.kernel_score import KernelScore
-from luoxia.train.engine import to_bytes
 from luoxia.train.run import Metrics
 from luoxia.train.settings import changed
 from tests.tiny_pictures import pictures
